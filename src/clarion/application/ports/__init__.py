@@ -1,0 +1,70 @@
+"""What the core needs of the outside, as Protocols: storage here and in the module of each noun, ways out in `channel`.
+
+Adapters implement them; `bootstrap` ties them together. A store method is one statement over a batch, never one per
+recipient, and runs in the transaction it was reached through.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from clarion.application.ports.access import Accounts, Keys
+from clarion.application.ports.batches import Batches
+from clarion.application.ports.campaigns import Campaigns
+from clarion.application.ports.contacts import Contacts, Groups
+from clarion.application.ports.deliveries import Deliveries
+from clarion.application.ports.imports import Imports
+from clarion.application.ports.replies import Replies
+from clarion.application.ports.runs import Runs
+from clarion.application.ports.senders import Senders
+from clarion.application.ports.suppressions import Suppressions
+
+
+class Transaction(Protocol):
+    """One database transaction and the stores reached through it. Commits on leaving its block, else rolls back."""
+
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def contacts(self) -> Contacts: ...
+    @property
+    def groups(self) -> Groups: ...
+    @property
+    def imports(self) -> Imports: ...
+    @property
+    def suppressions(self) -> Suppressions: ...
+    @property
+    def senders(self) -> Senders: ...
+    @property
+    def campaigns(self) -> Campaigns: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
+    @property
+    def batches(self) -> Batches: ...
+    @property
+    def replies(self) -> Replies: ...
+
+    async def barrier(self, account_id: bytes) -> None:
+        """Returns once every send intent of the account that began before this call has been committed or dropped.
+
+        Called after a pause, stop or unsubscribe is committed and before it is answered, so that the answer is a
+        promise: no intent that ignores the change will be written from then on.
+        """
+        ...
+
+
+class Database(Protocol):
+    """Where transactions come from. Raises `Unavailable` when the database does not answer in time."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Opens a transaction; leaving the block normally commits it."""
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Opens a session for reads without a transaction: each statement sees the latest commit."""
+        ...

@@ -1,0 +1,78 @@
+"""The way out of one channel: a window of messages in, one outcome each back.
+
+A channel holds no database, retries nothing and decides no policy: it turns what the other side said into an
+`Outcome`. Every channel passes `tests/conformance`. Where to read next: `adapters/channels/smtp`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from clarion.domain.outcome import Outcome
+from clarion.rendering.email import WireEmail
+
+
+class Window:
+    """Messages whose intent is committed and that go on the wire together; collects their outcomes.
+
+    The channel calls `settle` once per message, in any order. The sending stage waits with `wait`, takes what has
+    come with `drain`, and may come back for stragglers: a slow answer never holds up the rest.
+    """
+
+    __slots__ = ("_done", "_fresh", "_open", "messages")
+
+    def __init__(self, messages: Sequence[WireEmail]) -> None:
+        self.messages = messages
+        self._open = set(range(len(messages)))
+        self._fresh: list[tuple[int, Outcome]] = []
+        self._done = asyncio.Event()
+        if not messages:
+            self._done.set()
+
+    def settle(self, index: int, outcome: Outcome) -> None:
+        """Reports what became of message `index`; a second report for it is ignored."""
+        if index in self._open:
+            self._open.discard(index)
+            self._fresh.append((index, outcome))
+            if not self._open:
+                self._done.set()
+
+    def drain(self) -> list[tuple[int, Outcome]]:
+        """Takes the outcomes that came since the last call, as (index, outcome)."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    @property
+    def open(self) -> int:
+        """How many messages have no outcome yet."""
+        return len(self._open)
+
+    async def wait(self, patience_s: float) -> bool:
+        """Waits until every message has an outcome, at most `patience_s`; tells whether they all have."""
+        if not self._done.is_set():
+            try:
+                await asyncio.wait_for(self._done.wait(), patience_s)
+            except TimeoutError:
+                return False
+        return True
+
+
+class Channel(Protocol):
+    """One sender's way out. Safe to use from one event loop."""
+
+    def send(self, window: Window) -> None:
+        """Queues a window and returns at once; each message's outcome arrives through `window.settle`.
+
+        Every message settles: sent, failed, retry or unknown. `unknown` only when its last byte was written.
+        """
+        ...
+
+    async def probe(self) -> Outcome:
+        """Connects, greets, secures and logs in, then leaves; `sent` means it all worked, `reply` says how it went."""
+        ...
+
+    async def aclose(self) -> None:
+        """Lets messages on the wire finish, then says goodbye on every connection."""
+        ...

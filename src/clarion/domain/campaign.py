@@ -1,0 +1,95 @@
+"""Campaigns and runs: kinds, states and the one table of transitions for each.
+
+A campaign says what, to whom and when; a run is one execution of it. Nothing here touches storage: use cases ask these
+tables, and the SQL guards are tested against them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class CampaignKind(StrEnum):
+    """How recipients come to a campaign. Only broadcasts can be started."""
+
+    BROADCAST = "broadcast"
+
+
+class Category(StrEnum):
+    """Marketing mail needs consent and an unsubscribe link; transactional mail is what the person asked for."""
+
+    MARKETING = "marketing"
+    TRANSACTIONAL = "transactional"
+
+
+class Lane(StrEnum):
+    """A bulk run never delays a transactional send."""
+
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    ARCHIVED = "archived"
+
+
+C = CampaignState
+CAMPAIGN_TRANSITIONS: Final[dict[CampaignState, frozenset[CampaignState]]] = {
+    C.DRAFT: frozenset({C.SCHEDULED, C.RUNNING}),
+    C.SCHEDULED: frozenset({C.RUNNING, C.STOPPED, C.FAILED}),
+    C.RUNNING: frozenset({C.PAUSED, C.COMPLETED, C.STOPPED, C.FAILED}),
+    C.PAUSED: frozenset({C.RUNNING, C.STOPPED, C.FAILED}),
+    C.COMPLETED: frozenset({C.ARCHIVED}),
+    C.STOPPED: frozenset({C.ARCHIVED}),
+    C.FAILED: frozenset({C.ARCHIVED}),
+    C.ARCHIVED: frozenset(),
+}
+"""From each state, the states a campaign may move to."""
+
+
+class RunState(StrEnum):
+    """Where a run stands: `preparing` until its first deliveries exist."""
+
+    PREPARING = "preparing"
+    SENDING = "sending"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+R = RunState
+RUN_TRANSITIONS: Final[dict[RunState, frozenset[RunState]]] = {
+    R.PREPARING: frozenset({R.SENDING, R.PAUSED, R.COMPLETED, R.STOPPED, R.FAILED}),
+    R.SENDING: frozenset({R.PAUSED, R.COMPLETED, R.STOPPED, R.FAILED}),
+    R.PAUSED: frozenset({R.SENDING, R.STOPPED, R.FAILED}),
+    R.COMPLETED: frozenset(),
+    R.STOPPED: frozenset(),
+    R.FAILED: frozenset(),
+}
+"""From each state, the states a run may move to."""
+
+ACTIVE_RUN_STATES: Final = frozenset({R.PREPARING, R.SENDING, R.PAUSED})
+"""At most one run of a campaign is in one of these."""
+
+
+def sources(
+    target: CampaignState, transitions: dict[CampaignState, frozenset[CampaignState]] = CAMPAIGN_TRANSITIONS
+) -> frozenset[CampaignState]:
+    """The states from which `target` may be reached."""
+    return frozenset(state for state, targets in transitions.items() if target in targets)
+
+
+def lane_of(category: Category) -> Lane:
+    """Which lane a run of this category sends on."""
+    return Lane.TRANSACTIONAL if category is Category.TRANSACTIONAL else Lane.BULK

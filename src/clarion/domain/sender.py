@@ -1,0 +1,54 @@
+"""A sender: a configured way out. Today an SMTP relay; every channel adds its own kind.
+
+The password never leaves the store unencrypted except to the channel that logs in with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from clarion.domain.ids import Id
+
+
+class Security(StrEnum):
+    """How a connection is protected. With a username, `none` is refused except on loopback."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+MAX_CONNECTIONS_LIMIT: Final = 200
+DEFAULT_CONNECTIONS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpRelay:
+    """Where and how to reach one SMTP relay. `max_connections` is per worker process."""
+
+    host: str
+    port: int
+    security: Security
+    username: str | None = None
+    password: str | None = None
+    max_connections: int = DEFAULT_CONNECTIONS
+    max_messages_per_connection: int = 1000
+
+    def __repr__(self) -> str:
+        return f"SmtpRelay({self.security}://{self.host}:{self.port})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """A stored sender. `from_address` is `name <address>` or a bare address; `rate_per_second` None is unlimited."""
+
+    id: Id
+    name: str
+    relay: SmtpRelay
+    from_address: str
+    rate_per_second: float | None
+    created_at: datetime
+    updated_at: datetime
