@@ -1,0 +1,176 @@
+"""What a contact's fields may hold: every limit once, used by the API and by imports alike, with the sentence to say.
+
+A reader takes a value as it came and gives the value to store, or a `Refusal` with the rule and a sentence. Nothing is
+ever cleaned silently, except that spaces around a value are dropped and phone numbers lose their separators.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zoneinfo
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+import phonenumbers
+
+from clarion.domain.contact import AttributeValue
+
+EXTERNAL_ID_LIMIT: Final = 255
+NAME_LIMIT: Final = 200
+LANGUAGE_LIMIT: Final = 35
+ATTRIBUTES_LIMIT: Final = 64 * 1024
+"""Bytes of a contact's attributes, as JSON."""
+ATTRIBUTES_DEPTH: Final = 8
+ATTRIBUTES_KEYS: Final = 500
+"""Keys of a contact's attributes, those of nested objects included."""
+ATTRIBUTE_NAME_LIMIT: Final = 100
+EMAIL_LIMIT: Final = 254
+"""RFC 5321 §4.5.3.1.3, without the angle brackets."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_PHONE = re.compile(r"\+[0-9]{7,15}", re.ASCII)
+_PHONE_SEPARATORS: Final = str.maketrans("", "", " -.()")
+_LANGUAGE = re.compile(  # RFC 5646 §2.1, without grandfathered tags
+    r"(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?"
+    r"(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[0-9a-wy-z](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?",
+    re.ASCII | re.IGNORECASE,
+)
+_INT64: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a value cannot be stored."""
+
+    rule: str
+    message: str
+
+
+def _read_line(value: str, limit: int) -> str | Refusal:
+    text = value.strip(" ")
+    if len(text) > limit:
+        return Refusal("length", f"must have at most {limit} characters")
+    if not text.isprintable() and _CONTROL.search(text):
+        return Refusal("characters", "must not contain control characters, line breaks or NUL")
+    if not text:
+        return Refusal("blank", "must not be empty; use null to clear it")
+    return text
+
+
+def read_external_id(value: str) -> str | Refusal:
+    """The caller's own id of a contact: 1 to 255 characters, compared exactly."""
+    return _read_line(value, EXTERNAL_ID_LIMIT)
+
+
+def read_name(value: str) -> str | Refusal:
+    """A first or last name: 1 to 200 characters on one line."""
+    return _read_line(value, NAME_LIMIT)
+
+
+@lru_cache(maxsize=1024)
+def read_language(value: str) -> str | Refusal:
+    """A BCP 47 language tag by its syntax (RFC 5646 §2.1), kept as written."""
+    text = value.strip(" ")
+    if len(text) <= LANGUAGE_LIMIT and _LANGUAGE.fullmatch(text):
+        return text
+    return Refusal("language", "must be a BCP 47 language tag such as en or pt-BR")
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones()) - {"localtime", "posixrules", "Factory"}
+
+
+def read_timezone(value: str) -> str | Refusal:
+    """A time zone of the IANA database, by its exact name."""
+    text = value.strip(" ")
+    if text in _timezones():
+        return text
+    return Refusal("timezone", "must be an IANA time zone such as Europe/Berlin")
+
+
+def read_phone(value: str) -> str | Refusal:
+    """A phone number in international form (E.164), stored as `+` and 7 to 15 ASCII digits.
+
+    Spaces, hyphens, dots and parentheses between digits are dropped; extensions, letters and other scripts' digits
+    are refused.
+    """
+    text = value.translate(_PHONE_SEPARATORS)
+    if not _PHONE.fullmatch(text):
+        return Refusal("phone", "must be in international form: + and 7 to 15 digits, for example +12025550123")
+    try:
+        possible = phonenumbers.is_possible_number(phonenumbers.parse(text, None))
+    except phonenumbers.NumberParseException:
+        possible = False
+    return text if possible else Refusal("phone", "is not a possible number in its country")
+
+
+def read_attributes(value: dict[str, AttributeValue]) -> dict[str, AttributeValue] | Refusal:
+    """A JSON object of at most 64 kB, 8 levels and 500 keys; a top-level null removes that key when merged."""
+    refusal = _Inspection().object_(value, 1)
+    if refusal is None:
+        size = len(msgspec.json.encode(value))
+        if size > ATTRIBUTES_LIMIT:
+            refusal = Refusal("size", f"must be at most {ATTRIBUTES_LIMIT // 1024} kB as JSON")
+    return refusal or value
+
+
+class _Inspection:
+    """One walk over an attributes object, counting its keys."""
+
+    def __init__(self) -> None:
+        self.keys = 0
+
+    def object_(self, value: dict[str, AttributeValue], depth: int) -> Refusal | None:
+        if depth > ATTRIBUTES_DEPTH:
+            return Refusal("depth", f"must be nested at most {ATTRIBUTES_DEPTH} levels deep")
+        self.keys += len(value)
+        if self.keys > ATTRIBUTES_KEYS:
+            return Refusal("keys", f"must have at most {ATTRIBUTES_KEYS} keys")
+        for name, inner in value.items():
+            refusal = check_attribute_name(name) or self.value(inner, depth)
+            if refusal:
+                return refusal
+        return None
+
+    def value(self, value: AttributeValue, depth: int) -> Refusal | None:
+        if isinstance(value, str):
+            return check_text(value)
+        if isinstance(value, dict):
+            return self.object_(value, depth + 1)
+        if isinstance(value, list):
+            return self.list_(value, depth + 1)
+        return _check_number(value)
+
+    def list_(self, value: list[AttributeValue], depth: int) -> Refusal | None:
+        if depth > ATTRIBUTES_DEPTH:
+            return Refusal("depth", f"must be nested at most {ATTRIBUTES_DEPTH} levels deep")
+        return next((refusal for inner in value if (refusal := self.value(inner, depth))), None)
+
+
+def check_text(value: str) -> Refusal | None:
+    """Refuses what PostgreSQL cannot store: NUL and lone surrogates."""
+    if not value.isprintable() and _UNSTORABLE.search(value):
+        return Refusal("characters", "must not contain NUL or lone surrogates")
+    return None
+
+
+def check_attribute_name(name: str) -> Refusal | None:
+    """An attribute's name has 1 to 100 characters without control characters."""
+    if not name or len(name) > ATTRIBUTE_NAME_LIMIT:
+        return Refusal("name", f"must have attribute names of 1 to {ATTRIBUTE_NAME_LIMIT} characters")
+    if not name.isprintable() and _CONTROL.search(name):
+        return Refusal("name", "must have attribute names without control characters")
+    return None
+
+
+def _check_number(value: float | bool | None) -> Refusal | None:  # noqa: FBT001 - a JSON value, not a switch
+    if isinstance(value, float) and not math.isfinite(value):
+        return Refusal("number", "must not contain NaN or infinite numbers")
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return Refusal("number", "must contain whole numbers of at most 64 bits")
+    return None

@@ -1,0 +1,171 @@
+"""Storage of contacts and groups, one at a time for the API and in bulk for imports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clarion.domain.contact import Contact
+from clarion.domain.group import Group
+from clarion.domain.ids import Id
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A stored contact as an import sees it: who holds which identity, and how large its attributes are (bytes)."""
+
+    id: Id
+    external_id: str | None
+    email_key: str | None
+    phone: str | None
+    attributes_size: int
+
+
+@dataclass(slots=True)
+class Columns:
+    """The columns an import gives one contact. For a stored contact, a name in `given` overwrites, others stay.
+
+    `attributes` is JSON text to merge over the stored object; `dropped` names keys to remove from it.
+    """
+
+    id: Id
+    given: frozenset[str]
+    external_id: str | None = None
+    email: str | None = None
+    email_key: str | None = None
+    phone: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+    attributes: str = "{}"
+    dropped: tuple[str, ...] = ()
+    consent_email: bool | None = None
+    consent_sms: bool | None = None
+    consent_push: bool | None = None
+
+
+class Contacts(Protocol):
+    """The contacts of all accounts; every method is given the account and sees nothing else."""
+
+    async def find(self, account_id: Id, contact_id: Id) -> Contact | None:
+        """Reads one contact that is not deleted."""
+        ...
+
+    async def lock_by_identity(
+        self, account_id: Id, *, external_id: str | None, email_key: str | None, phone: str | None
+    ) -> list[Contact]:
+        """Reads and locks every contact holding one of these identities (at most three)."""
+        ...
+
+    async def lock(self, account_id: Id, contact_id: Id) -> Contact | None:
+        """Reads and locks one contact that is not deleted."""
+        ...
+
+    async def insert(self, account_id: Id, contact: Contact) -> Contact:
+        """Stores a new contact; its times are the database's.
+
+        Raises:
+            Conflict: `CONTACT_ADDRESS_TAKEN` when another contact came to hold one of its identities meanwhile.
+        """
+        ...
+
+    async def update(self, account_id: Id, contact: Contact) -> Contact:
+        """Overwrites a stored contact.
+
+        Raises:
+            Conflict: `CONTACT_ADDRESS_TAKEN` when another contact came to hold one of its identities meanwhile.
+        """
+        ...
+
+    async def erase(self, account_id: Id, contact_id: Id) -> bool:
+        """Empties a contact of personal data and marks it deleted; False when it is not here."""
+        ...
+
+    async def list_after(
+        self,
+        account_id: Id,
+        after: Id | None,
+        limit: int,
+        *,
+        group_id: Id | None = None,
+        email_key: str | None = None,
+        external_id: str | None = None,
+    ) -> list[Contact]:
+        """Reads contacts above a cursor in order of creation, all given conditions met."""
+        ...
+
+    async def existing(self, account_id: Id, contact_ids: Sequence[Id]) -> set[Id]:
+        """Which of these contacts are here and not deleted."""
+        ...
+
+    async def holders(
+        self, account_id: Id, external_ids: Sequence[str], email_keys: Sequence[str], phones: Sequence[str]
+    ) -> list[Holder]:
+        """Reads every contact that holds one of these identities, once each."""
+        ...
+
+    async def copy_new(self, account_id: Id, rows: Sequence[Columns]) -> list[Id]:
+        """Stores new contacts in bulk; returns those not stored because an identity was taken meanwhile."""
+        ...
+
+    async def overlay(self, account_id: Id, rows: Sequence[Columns]) -> None:
+        """Writes the given columns over stored contacts in bulk; rows that change nothing are not written.
+
+        Raises:
+            Conflict: `CONTACT_ADDRESS_TAKEN` when another contact came to hold one of the identities meanwhile.
+        """
+        ...
+
+    async def analyze(self) -> None:
+        """Refreshes the planner's statistics after a bulk change; call outside a transaction."""
+        ...
+
+
+class Groups(Protocol):
+    """The groups and their members."""
+
+    async def insert(self, account_id: Id, group_id: Id, name: str) -> Group:
+        """Stores a new group.
+
+        Raises:
+            Conflict: `GROUP_NAME_TAKEN`.
+        """
+        ...
+
+    async def ensure(self, account_id: Id, name: str) -> Id:
+        """Returns the id of the group of this name, making it when absent."""
+        ...
+
+    async def find(self, account_id: Id, group_id: Id) -> Group | None:
+        """Reads one group with its member count."""
+        ...
+
+    async def list_after(self, account_id: Id, after: Id | None, limit: int) -> list[Group]:
+        """Reads groups above a cursor in order of creation."""
+        ...
+
+    async def named(self, account_id: Id, names: Sequence[str]) -> dict[str, Id]:
+        """The ids of the groups among these names that exist."""
+        ...
+
+    async def delete(self, account_id: Id, group_id: Id) -> bool:
+        """Removes a group; its members are kept for runs that began before. False: no such group."""
+        ...
+
+    async def add_members(self, group_id: Id, contact_ids: Sequence[Id]) -> int:
+        """Adds members; returns how many were not members before."""
+        ...
+
+    async def copy_members(self, group_id: Id, contact_ids: Sequence[Id]) -> None:
+        """Adds members in bulk that are known to be in no group yet."""
+        ...
+
+    async def remove_members(self, group_id: Id, contact_ids: Sequence[Id]) -> int:
+        """Removes members; they are kept for runs that began before. Returns how many were members."""
+        ...
+
+    async def remove_everywhere(self, contact_id: Id) -> None:
+        """Removes one contact from every group; kept for runs that began before."""
+        ...

@@ -1,0 +1,46 @@
+"""Storage of suppressions, by canonical address key only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from clarion.domain.ids import Id
+from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+
+
+class Suppressions(Protocol):
+    """The suppressed addresses of all accounts; every method is given the account and sees nothing else."""
+
+    async def add(
+        self,
+        account_id: Id,
+        channel: SuppressionChannel,
+        address_keys: Sequence[str],
+        reason: SuppressionReason,
+        source: str,
+    ) -> int:
+        """Suppresses addresses; returns how many changed. A weaker reason never replaces a stronger one."""
+        ...
+
+    async def remove(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> bool:
+        """Lifts one suppression; False when there is none."""
+        ...
+
+    async def find(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> Suppression | None:
+        """Reads one suppression."""
+        ...
+
+    async def list_after(
+        self,
+        account_id: Id,
+        after: tuple[SuppressionChannel, str] | None,
+        limit: int,
+        channel: SuppressionChannel | None = None,
+    ) -> list[Suppression]:
+        """Reads suppressions above a cursor, ordered by channel and key."""
+        ...
+
+    async def delivery_address(self, account_id: Id, run_id: Id, seq: int) -> str | None:
+        """The address a delivery of this account was sent to; None when there is no such delivery or address."""
+        ...

@@ -1,0 +1,67 @@
+"""Accounts, API keys and what a key may do. Secrets themselves are never held here: only the fact that one was given.
+
+Where to read next: `application.access` for how a key is made and recognised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from clarion.domain.ids import Id
+
+
+class Permission(StrEnum):
+    """One thing a key may do."""
+
+    CAMPAIGNS_READ = "campaigns:read"
+    CAMPAIGNS_WRITE = "campaigns:write"
+    CAMPAIGNS_EXECUTE = "campaigns:execute"
+    CONTACTS_READ = "contacts:read"
+    CONTACTS_WRITE = "contacts:write"
+    MESSAGES_READ = "messages:read"
+    SENDERS_READ = "senders:read"
+    SENDERS_WRITE = "senders:write"
+    KEYS_WRITE = "keys:write"
+
+
+ALL_PERMISSIONS: Final = frozenset(Permission)
+"""What an account's first key may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant: everything else belongs to exactly one."""
+
+    id: Id
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A stored key without its secret. It works until `expires_at` (None: for ever) or `revoked_at`."""
+
+    id: Id
+    account_id: Id
+    name: str
+    permissions: frozenset[Permission]
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking: a recognised key, its account and what it may do there."""
+
+    key_id: Id
+    account_id: Id
+    permissions: frozenset[Permission]
+
+    def may(self, permission: Permission) -> bool:
+        """Tells whether the key carries this permission."""
+        return permission in self.permissions

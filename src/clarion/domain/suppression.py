@@ -1,0 +1,38 @@
+"""A suppression: an address we must not write to, and why.
+
+`unsubscribed` blocks marketing only; every other reason blocks all messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class SuppressionChannel(StrEnum):
+    """On which channel an address is suppressed."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+
+
+class SuppressionReason(StrEnum):
+    """Why an address is suppressed."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A stored suppression. `address_key` is the canonical key of the address, never the address as typed."""
+
+    channel: SuppressionChannel
+    address_key: str
+    reason: SuppressionReason
+    source: str
+    created_at: datetime
