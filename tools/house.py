@@ -46,9 +46,7 @@ def module_docstrings(paths: list[Path]) -> Breaches:
         if docstring is None:
             if path.parts[0] != "tests" or path.name != "__init__.py":
                 yield f"{path}: has no module docstring"
-        elif (
-            path.parts[0] == "src" and path.name != "__init__.py" and len(docstring.splitlines()) < min(DOCSTRING_LINES)
-        ):
+        elif path.parts[0] == "src" and path.name != "__init__.py" and len(docstring.splitlines()) < DOCSTRING_LINES:
             yield f"{path}: the docstring says too little; two to five lines: owns, never does, where next"
 
 
