@@ -1,0 +1,20 @@
+"""The advisory locks, all in one place, so that no two uses share a key by accident.
+
+Owns the keys, never takes a lock. Where to read next: `database.barrier`, `migrate`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+MIGRATION_KEY: Final = int.from_bytes(b"clarionm", "big")
+"""Held while the schema changes; one migration at a time, whoever starts it."""
+
+
+def account_key(account_id: bytes) -> int:
+    """The key of an account: shared by each turn that writes intents, exclusive for a barrier. A signed 64-bit number.
+
+    Two accounts may meet on a key; then a barrier waits for a little more than it must, and is still right.
+    """
+    return int.from_bytes(hashlib.sha256(b"account" + account_id).digest()[:8], "big", signed=True)

@@ -1,0 +1,363 @@
+"""The settings: one frozen tree from `CLARION_*` variables and an optional TOML file, checked as a whole.
+
+Every setting has one name: `CLARION_LEASE_SECONDS` in the environment is `lease_seconds` in the file, and the
+environment wins. Never reads anything else and never connects anywhere. Only entry points and `bootstrap` import it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import os
+import re
+import secrets
+import socket
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+PREFIX: Final = "CLARION_"
+KEY_BYTES: Final = 32
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `mistakes` lists every one as `NAME: rule`."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("The settings have mistakes:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+class Secret:
+    """A text that must not be shown: `repr` and `str` are masked, `reveal()` is the only way to the value."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Returns the text itself; for handing to the part that needs it, never to a log."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+def _text(raw: str) -> str:
+    if not raw.strip() or "\0" in raw:
+        raise ValueError("must be a non-empty text")
+    return raw.strip()
+
+
+def _path(raw: str) -> Path:
+    return Path(_text(raw)).expanduser().absolute()
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", raw, re.ASCII) or not low <= int(raw) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(raw)
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return raw
+
+    return parse
+
+
+def _yes_no(raw: str) -> bool:
+    if raw.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return raw.lower() == "true"
+
+
+def _database_url(raw: str) -> Secret:
+    try:
+        scheme = urlsplit(raw).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must be a URL that starts with postgresql://")
+    return Secret(raw)
+
+
+def _web_url(raw: str) -> str:
+    try:
+        parts = urlsplit(raw)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and not parts.query and not parts.fragment
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must be an http:// or https:// address without query or fragment")
+    return raw.rstrip("/")
+
+
+def _host_name(raw: str) -> str:
+    if not _NAME.fullmatch(raw):
+        raise ValueError("must be a host name or an IPv4 address")
+    return raw
+
+
+def _host(raw: str) -> str:
+    if ":" not in raw:
+        return _host_name(raw)
+    try:
+        socket.inet_pton(socket.AF_INET6, raw)
+    except OSError:
+        raise ValueError("must be a host name or an IP address") from None
+    return raw
+
+
+def _mailbox(raw: str) -> str:
+    local, at, domain = raw.rpartition("@")
+    if not at or not local or not _NAME.fullmatch(domain) or re.search(r"[\s<>,]", raw):
+        raise ValueError("must be one bare address such as unsubscribe@example.com")
+    return raw
+
+
+def _key(raw: str) -> Secret:
+    decode_key(raw)
+    return Secret(raw)
+
+
+def _keys(raw: str) -> tuple[Secret, ...]:
+    return tuple(_key(part.strip()) for part in raw.split(",") if part.strip())
+
+
+def _access_key(raw: str) -> Secret:
+    if len(raw) < 16:  # noqa: PLR2004 - the rule is the message
+        raise ValueError("must have at least 16 characters")
+    return Secret(raw)
+
+
+def decode_key(text: str) -> bytes:
+    """Decodes a 32-byte key from base64. Raises ValueError with the rule."""
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"must be {KEY_BYTES} random bytes in base64")
+    return key
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser().absolute() / "clarion"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _setting(parse: Callable[[str], object], about: str) -> dict[str, object]:
+    return {"parse": parse, "about": about}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator can choose. Each field's metadata holds its parser and one line about it."""
+
+    data_dir: Path = field(
+        default_factory=_default_data_dir,
+        metadata=_setting(_path, "Where the embedded database, the secret key and run-time files live"),
+    )
+    database_url: Secret | None = field(
+        default=None,
+        metadata=_setting(_database_url, "A PostgreSQL (15 or newer) of yours; none starts the embedded one"),
+    )
+    host: str = field(default="127.0.0.1", metadata=_setting(_host, "The address the API listens on"))
+    port: int = field(
+        default=8480, metadata=_setting(_whole(0, 65535), "The port the API listens on; 0 picks a free one")
+    )
+    public_url: str = field(
+        default="",
+        metadata=_setting(_web_url, "How recipients reach this server; stands in links and unsubscribe headers"),
+    )
+    workers: int = field(
+        default_factory=_cores, metadata=_setting(_whole(1, 256), "Worker processes of `clarion serve`")
+    )
+    secret_key: Secret | None = field(
+        default=None, metadata=_setting(_key, "32 random bytes in base64; none keeps one in the data directory")
+    )
+    previous_secret_keys: tuple[Secret, ...] = field(
+        default=(), metadata=_setting(_keys, "Keys of before, comma-separated; they open what they sealed")
+    )
+    log_level: str = field(
+        default="info",
+        metadata=_setting(_one_of("debug", "info", "warning", "error"), "The least level that is logged"),
+    )
+    log_format: str = field(
+        default="auto",
+        metadata=_setting(_one_of("auto", "json", "console"), "auto is console on a terminal, else json"),
+    )
+    metrics_key: Secret | None = field(
+        default=None, metadata=_setting(_access_key, "Bearer key of /metrics; without it only loopback may read them")
+    )
+    drain_seconds: int = field(
+        default=30, metadata=_setting(_whole(1, 600), "How long a stop waits for messages that are on the wire")
+    )
+    lease_seconds: int = field(
+        default=30, metadata=_setting(_whole(2, 3600), "How long a worker owns a batch without renewing it")
+    )
+    api_pool_size: int = field(default=10, metadata=_setting(_whole(1, 200), "Database connections of the API process"))
+    worker_pool_size: int = field(
+        default=8, metadata=_setting(_whole(2, 200), "Database connections of each worker process")
+    )
+    statement_timeout_seconds: int = field(
+        default=30, metadata=_setting(_whole(1, 3600), "The longest a database statement may take")
+    )
+    max_body_bytes: int = field(
+        default=1_048_576, metadata=_setting(_whole(1024, 1 << 30), "The largest JSON request body")
+    )
+    max_import_bytes: int = field(
+        default=2_147_483_648, metadata=_setting(_whole(1024, 1 << 40), "The largest contact import body")
+    )
+    requests_per_second: int = field(
+        default=1000,
+        metadata=_setting(_whole(1, 1_000_000), "Requests one API key may make per second, in the long run"),
+    )
+    unsubscribe_mailbox: str | None = field(
+        default=None, metadata=_setting(_mailbox, "The address named in List-Unsubscribe beside the link")
+    )
+    helo_name: str = field(
+        default_factory=socket.gethostname, metadata=_setting(_host_name, "The name said in EHLO to mail servers")
+    )
+    allow_http_links: bool = field(
+        default=False, metadata=_setting(_yes_no, "Accept a public_url without TLS on an address that is not loopback")
+    )
+
+    @property
+    def embedded(self) -> bool:
+        """Whether Clarion runs its own database server."""
+        return self.database_url is None
+
+    @property
+    def link_base_url(self) -> str:
+        """The address links start with: `public_url`, else where the API listens."""
+        if self.public_url:
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def secret_keys(self) -> tuple[bytes, ...]:
+        """Returns the 32-byte keys, the current one first; makes `secret.key` in the data directory at first need.
+
+        Safe to repeat because the file is made once and put in place whole; of two processes that try, one wins and
+        both use its key. Raises SettingsError when the file is damaged or not ours to read.
+        """
+        older = tuple(decode_key(key.reveal()) for key in self.previous_secret_keys)
+        if self.secret_key is not None:
+            return (decode_key(self.secret_key.reveal()), *older)
+        return (*_key_file(self.data_dir / "secret.key"), *older)
+
+
+def _key_file(path: Path) -> tuple[bytes, ...]:
+    try:
+        if not path.exists():
+            _make_key_file(path)
+        lines = [line for line in path.read_text("ascii").splitlines() if line.strip()]
+        keys = tuple(decode_key(line) for line in lines)
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"{path}: {error}"]) from error
+    if not keys:
+        raise SettingsError([f"{path}: is empty; restore it from a backup, sealed passwords cannot be read without it"])
+    return keys
+
+
+def _make_key_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(handle, text)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(draft)  # fails, unlike a rename, when another process was first
+    draft.unlink()
+
+
+def load_settings(env: Mapping[str, str] | None = None) -> Settings:
+    """Reads the settings. Raises SettingsError that lists every mistake, not only the first."""
+    env = os.environ if env is None else env
+    mistakes: list[str] = []
+    filed = _read_file(env, mistakes)
+    values: dict[str, object] = {}
+    for one in fields(Settings):
+        label = PREFIX + one.name.upper()
+        raw = env.get(label) or None
+        if raw is None and one.name in filed:
+            label, raw = f"{one.name} in the settings file", filed[one.name]
+        if raw is None:
+            continue
+        try:
+            values[one.name] = one.metadata["parse"](raw)
+        except ValueError as error:
+            mistakes.append(f"{label}: {error}")
+    settings = Settings(**values)  # type: ignore[arg-type] # each value came from its own field's parser
+    mistakes += _relations(settings)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def _read_file(env: Mapping[str, str], mistakes: list[str]) -> dict[str, str]:
+    named = env.get(f"{PREFIX}CONFIG")
+    directory = env.get(f"{PREFIX}DATA_DIR")
+    path = Path(named or Path(directory or _default_data_dir()) / "clarion.toml").expanduser()
+    if not named and not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        mistakes.append(f"{PREFIX}CONFIG: cannot read {path}: {error}")
+        return {}
+    known = {one.name for one in fields(Settings)}
+    mistakes.extend(f"{name} in the settings file: is not a setting" for name in sorted(table.keys() - known))
+    return {name: _flat(value) for name, value in table.items() if name in known}
+
+
+def _flat(value: object) -> str:
+    """Gives a TOML value the form it would have in the environment, so that one parser serves both."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def _relations(settings: Settings) -> list[str]:
+    """Checks what no field can know alone."""
+    wrong = []
+    url = urlsplit(settings.public_url)
+    if url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS and not settings.allow_http_links:
+        wrong.append(
+            "CLARION_PUBLIC_URL: must start with https://, or set CLARION_ALLOW_HTTP_LINKS=true to accept that mail "
+            "clients will not offer one-click unsubscribe"
+        )
+    if settings.previous_secret_keys and settings.secret_key is None:
+        wrong.append("CLARION_PREVIOUS_SECRET_KEYS: needs CLARION_SECRET_KEY; with secret.key, add lines to that file")
+    return wrong
+
+
+def unknown_variables(env: Mapping[str, str]) -> list[str]:
+    """Names the `CLARION_*` variables that are no setting: most often a spelling mistake."""
+    known = {PREFIX + one.name.upper() for one in fields(Settings)} | {f"{PREFIX}CONFIG"}
+    own = (f"{PREFIX}TEST_", f"{PREFIX}INTERNAL_")
+    return sorted(name for name in env if name.startswith(PREFIX) and name not in known and not name.startswith(own))

@@ -1,0 +1,87 @@
+"""Fixtures every test may use: `database_url`, `database` (a fresh migrated database each), `settings`, `statement_log`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from clarion.adapters.postgres.database import PostgresDatabase
+from clarion.settings import Settings, load_settings
+from tests.support.database import URL_VARIABLE, Databases, StatementLog, opened, running_server
+
+TEST_KEY = "dGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgISE="
+_server = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Under xdist the controller starts the one server and its workers find it in their environment."""
+    stack = config.stash[_server] = ExitStack()
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        os.environ[URL_VARIABLE] = stack.enter_context(running_server())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stops the server the controller started."""
+    config.stash[_server].close()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The URL of a running PostgreSQL server."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def databases(server_url: str) -> AsyncIterator[Databases]:
+    """Makes and drops databases."""
+    made = Databases(server_url)
+    yield made
+    await made.drop_template()
+
+
+@pytest.fixture
+async def empty_database_url(databases: Databases) -> AsyncIterator[str]:
+    """The URL of a fresh database without a schema."""
+    url = await databases.create()
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """The URL of a fresh database with the newest schema."""
+    url = await databases.create_migrated()
+    yield url
+    await databases.drop(url)
+
+
+@pytest.fixture
+def statement_log() -> StatementLog:
+    """What the `database` fixture sent."""
+    return StatementLog()
+
+
+@pytest.fixture
+async def database(database_url: str, statement_log: StatementLog) -> AsyncIterator[PostgresDatabase]:
+    """A fresh database with the newest schema."""
+    async with opened(database_url, statement_log) as database:
+        yield database
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings for a fresh database and a data directory of the test's own."""
+    return load_settings(
+        {
+            "CLARION_DATA_DIR": str(tmp_path / "data"),
+            "CLARION_DATABASE_URL": database_url,
+            "CLARION_SECRET_KEY": TEST_KEY,
+            "CLARION_PORT": "0",
+            "CLARION_WORKERS": "1",
+        }
+    )
