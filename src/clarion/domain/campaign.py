@@ -6,8 +6,13 @@ tables, and the SQL guards are tested against them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from clarion.domain.content import EmailContent
+from clarion.domain.ids import Id
 
 
 class CampaignKind(StrEnum):
@@ -93,3 +98,56 @@ def sources(
 def lane_of(category: Category) -> Lane:
     """Which lane a run of this category sends on."""
     return Lane.TRANSACTIONAL if category is Category.TRANSACTIONAL else Lane.BULK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A stored campaign with the current revision of its message."""
+
+    id: Id
+    name: str
+    description: str | None
+    kind: CampaignKind
+    category: Category
+    state: CampaignState
+    state_reason: str | None
+    group_ids: tuple[Id, ...]
+    contact_ids: tuple[Id, ...]
+    sender_id: Id | None
+    revision_id: Id | None
+    email: EmailContent | None
+    selected_count: int | None
+    include_conversation_history: bool
+    auto_cancel_on_message_received: bool
+    outreach_language: str | None
+    start_at: datetime | None
+    end_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    rate_limited_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a campaign. `selected_count` is the frozen audience; the deliveries always add up to it."""
+
+    id: Id
+    campaign_id: Id
+    campaign_name: str
+    ordinal: int
+    state: RunState
+    state_reason: str | None
+    category: Category
+    selected_count: int
+    snapshot_done: bool
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceCount:
+    """Who a campaign would reach now: everyone selected, and of those the ones it may write to."""
+
+    selected: int
+    eligible: int

@@ -7,7 +7,8 @@ Owns the states, the one table of transitions and the retry schedule. Never deci
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -85,3 +86,29 @@ def backoff(attempts: int, jitter: float) -> timedelta:
     """The wait before the next try, after `attempts` tries (from 1); `jitter` in [0, 1) stretches it by up to 20 %."""
     base = _BACKOFF_S[min(attempts, len(_BACKOFF_S)) - 1]
     return timedelta(seconds=base * (1 + 0.2 * jitter))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One delivery as reports show it. `reply` is the other side's own words, `not_before` the time of a retry."""
+
+    id: DeliveryId
+    contact_id: Id
+    address: str | None
+    state: DeliveryState
+    reason: str | None
+    reply: str | None
+    attempts: int
+    not_before: datetime | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try that did not end its delivery."""
+
+    no: int
+    verdict: str
+    reason: str | None
+    reply: str | None
+    ended_at: datetime

@@ -27,7 +27,10 @@ DEFAULT_CONNECTIONS: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpRelay:
-    """Where and how to reach one SMTP relay. `max_connections` is per worker process."""
+    """Where and how to reach one SMTP relay. `max_connections` is per worker process.
+
+    `ca_file` names a PEM file of the authorities to trust instead of the system's.
+    """
 
     host: str
     port: int
@@ -36,6 +39,7 @@ class SmtpRelay:
     password: str | None = None
     max_connections: int = DEFAULT_CONNECTIONS
     max_messages_per_connection: int = 1000
+    ca_file: str | None = None
 
     def __repr__(self) -> str:
         return f"SmtpRelay({self.security}://{self.host}:{self.port})"

@@ -207,7 +207,6 @@ CREATE TABLE run (
     next_batch        int NOT NULL DEFAULT 1,
     created_at        timestamptz NOT NULL DEFAULT now(),
     started_at        timestamptz NOT NULL DEFAULT now(),
-    first_sent_at     timestamptz,
     finished_at       timestamptz,
     end_at            timestamptz,
     deadline_at       timestamptz NOT NULL,
@@ -219,12 +218,14 @@ CREATE INDEX run_by_account ON run (account_id, id);
 CREATE INDEX run_unfinished ON run (id) WHERE finished_at IS NULL;
 
 -- One recipient of one run: the row that is the truth. State is in no index, so its changes stay on the page (HOT).
+-- epoch is that of the last intent; doubts counts the attempts whose end nobody knows.
 CREATE TABLE delivery (
     run_id      bytea NOT NULL,
     seq         int NOT NULL,
     contact_id  bytea NOT NULL,
     epoch       int NOT NULL DEFAULT 0,
     attempts    smallint NOT NULL DEFAULT 0,
+    doubts      smallint NOT NULL DEFAULT 0,
     state       text NOT NULL,
     reason      text,
     reply       text,
@@ -248,7 +249,8 @@ CREATE TABLE delivery_attempt (
 );
 
 -- Deliveries claimed together. A row exists while there is something left to do for it: the queue and its leases.
--- Fresh batches are a range of seq; batches of retries list their members.
+-- A fresh batch is a range of seq; what is left for a retry is listed. worker is set while a lease is held, and every
+-- claim and every recovery raises the epoch that fences the holder before.
 CREATE TABLE batch (
     run_id       bytea NOT NULL REFERENCES run ON DELETE CASCADE,
     no           int NOT NULL,
@@ -258,12 +260,12 @@ CREATE TABLE batch (
     seqs         int[],
     due_at       timestamptz NOT NULL DEFAULT now(),
     epoch        int NOT NULL DEFAULT 0,
-    lease_until  timestamptz NOT NULL DEFAULT '-infinity',
+    lease_until  timestamptz,
     worker       text,
-    tries        int NOT NULL DEFAULT 0,
     PRIMARY KEY (run_id, no)
 ) WITH (fillfactor = 50);
-CREATE INDEX batch_queue ON batch (lane, due_at, run_id, no);
+CREATE INDEX batch_queue ON batch (lane DESC, due_at);
+CREATE INDEX batch_leased ON batch (lease_until) WHERE worker IS NOT NULL;
 
 -- Replies to requests that came with an Idempotency-Key, kept for 24 hours.
 CREATE TABLE idempotency (

@@ -1,0 +1,251 @@
+"""The queue: leases on batches, and the statements that move deliveries. One statement a step, never one a recipient.
+
+Every statement here is safe to repeat: the epoch fences an old holder, and a row moves only from the state it is in.
+The delivery states and their order are `domain.delivery.TRANSITIONS`. Where to read next: `pipeline/sending.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.locks import account_key
+from clarion.application.ports.batches import ClaimedBatch, Recipient, Turn, TurnResult
+from clarion.domain.campaign import Lane, RunState
+from clarion.domain.ids import Id
+
+# index: batch_queue, in its order; a handful of leased rows are stepped over.
+_CLAIM: Final = """
+UPDATE batch AS b
+SET worker = $1, lease_until = now() + $4::interval, epoch = b.epoch + 1
+FROM run AS r
+WHERE r.id = b.run_id AND (b.run_id, b.no) = (
+    SELECT q.run_id, q.no
+    FROM batch AS q JOIN run AS qr ON qr.id = q.run_id AND qr.state = 'sending'
+    WHERE q.lane = ANY($2::text[]) AND q.due_at <= now() AND q.worker IS NULL AND qr.sender_id <> ALL($3::bytea[])
+    ORDER BY q.lane DESC, q.due_at
+    LIMIT 1
+    FOR UPDATE OF q SKIP LOCKED)
+RETURNING b.run_id, r.account_id, r.sender_id, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
+"""
+
+_MEMBERS: Final = """
+d.run_id = b.run_id AND d.seq BETWEEN b.first_seq AND b.last_seq AND (b.seqs IS NULL OR d.seq = ANY(b.seqs))
+"""
+
+# index: delivery_pkey by range, contact_pkey per row.
+_RECIPIENTS: Final = """
+SELECT d.seq, d.address, d.attempts, c.deleted_at IS NOT NULL AS is_deleted{columns}
+FROM delivery AS d JOIN contact AS c ON c.id = d.contact_id
+WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq = ANY($4))
+  AND d.state = 'pending' AND (d.not_before IS NULL OR d.not_before <= now())
+ORDER BY d.seq
+"""
+
+# index: delivery_pkey for every row written, suppression_pkey per address.
+_TURN: Final = """
+WITH held AS (
+    SELECT state, category, account_id, deadline_at FROM run WHERE id = $1
+), lease AS (
+    SELECT no FROM batch WHERE run_id = $1 AND no = $2 AND epoch = $3 AND worker IS NOT NULL FOR SHARE
+), recorded AS (
+    UPDATE delivery AS d
+    SET state = CASE WHEN o.verdict <> 'retry' THEN o.verdict
+                     WHEN now() + o.wait > held.deadline_at THEN 'failed'
+                     ELSE 'pending' END,
+        reason = CASE WHEN o.verdict = 'retry' AND now() + o.wait > held.deadline_at THEN 'deadline_passed'
+                      ELSE o.reason END,
+        reply = o.reply,
+        not_before = now() + o.wait,
+        doubts = d.doubts + (o.verdict = 'unknown')::int,
+        changed_at = now()
+    FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::interval[])
+             AS o (seq, verdict, reason, reply, wait), held
+    WHERE d.run_id = $1 AND d.seq = o.seq AND d.epoch = $3 AND d.state IN ('sending', 'unknown')
+    RETURNING d.seq, d.attempts, d.state, o.verdict, o.reason, o.reply
+), noted AS (
+    INSERT INTO delivery_attempt (run_id, seq, no, verdict, reason, reply)
+    SELECT $1, seq, attempts, verdict, reason, reply FROM recorded WHERE state = 'pending'
+    ON CONFLICT DO NOTHING
+), refused AS (
+    UPDATE delivery AS d
+    SET state = 'skipped', reason = x.reason, reply = x.detail, changed_at = now()
+    FROM unnest($9::int[], $10::text[], $11::text[]) AS x (seq, reason, detail), lease
+    WHERE d.run_id = $1 AND d.seq = x.seq AND d.state = 'pending'
+), intended AS (
+    UPDATE delivery AS d
+    SET state = CASE WHEN s.reason IS NULL THEN 'sending' ELSE 'skipped' END,
+        reason = CASE WHEN s.reason IN ('unsubscribed') THEN 'unsubscribed'
+                      WHEN s.reason IS NOT NULL THEN 'suppressed' END,
+        attempts = d.attempts + (s.reason IS NULL)::int,
+        epoch = $3,
+        changed_at = now()
+    FROM unnest($12::int[], $13::text[]) AS i (seq, address_key)
+    CROSS JOIN held
+    CROSS JOIN lease
+    LEFT JOIN suppression AS s
+           ON s.account_id = held.account_id AND s.channel = 'email' AND s.address_key = i.address_key
+          AND (s.reason <> 'unsubscribed' OR held.category = 'marketing')
+    WHERE held.state = 'sending' AND d.run_id = $1 AND d.seq = i.seq AND d.state = 'pending'
+    RETURNING d.seq, d.state
+)
+SELECT held.state AS run_state,
+       EXISTS (SELECT FROM lease) AS holds_lease,
+       (SELECT array_agg(seq) FROM intended WHERE state = 'sending') AS granted
+FROM held
+"""
+
+# index: batch_pkey.
+_RENEW: Final = """
+UPDATE batch AS b SET lease_until = now() + $4::interval
+FROM unnest($1::bytea[], $2::int[], $3::int[]) AS h (run_id, no, epoch)
+WHERE b.run_id = h.run_id AND b.no = h.no AND b.epoch = h.epoch AND b.worker IS NOT NULL
+"""
+
+# index: batch_pkey, delivery_pkey by range.
+_SETTLE: Final = f"""
+WITH held AS (
+    SELECT * FROM batch WHERE run_id = $1 AND no = $2 AND epoch = $3 AND worker IS NOT NULL FOR UPDATE
+), rest AS (
+    SELECT array_agg(d.seq ORDER BY d.seq) AS seqs, min(d.seq) AS first_seq, max(d.seq) AS last_seq,
+           max(coalesce(d.not_before, now())) AS due_at
+    FROM held AS b JOIN delivery AS d ON {_MEMBERS}
+    WHERE d.state = 'pending'
+), kept AS (
+    UPDATE batch AS b
+    SET worker = NULL, lease_until = NULL, due_at = rest.due_at,
+        seqs = rest.seqs, first_seq = rest.first_seq, last_seq = rest.last_seq
+    FROM rest, held
+    WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NOT NULL
+), gone AS (
+    DELETE FROM batch AS b USING rest, held
+    WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NULL
+    RETURNING b.no
+)
+SELECT EXISTS (SELECT FROM gone)
+"""  # noqa: S608 - composed of constants
+
+# index: batch_leased, then delivery_pkey by range.
+_RECOVER: Final = f"""
+WITH expired AS (
+    SELECT run_id, no FROM batch
+    WHERE worker IS NOT NULL AND lease_until < now() ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
+), freed AS (
+    UPDATE batch AS b SET worker = NULL, lease_until = NULL, epoch = b.epoch + 1
+    FROM expired AS e WHERE b.run_id = e.run_id AND b.no = e.no
+    RETURNING b.run_id, b.first_seq, b.last_seq, b.seqs
+), doubted AS (
+    UPDATE delivery AS d
+    SET state = CASE WHEN r.category = 'transactional' AND d.doubts = 0 THEN 'pending' ELSE 'unknown' END,
+        reason = 'worker_lost', doubts = d.doubts + 1, changed_at = now()
+    FROM freed AS b JOIN run AS r ON r.id = b.run_id
+    WHERE {_MEMBERS} AND d.state = 'sending'
+    RETURNING d.run_id, d.seq, d.attempts, d.state
+), noted AS (
+    INSERT INTO delivery_attempt (run_id, seq, no, verdict, reason)
+    SELECT run_id, seq, attempts, 'unknown', 'worker_lost' FROM doubted WHERE state = 'pending'
+    ON CONFLICT DO NOTHING
+)
+SELECT count(*) FROM freed
+"""  # noqa: S608 - composed of constants
+
+# index: batch_pkey, then delivery_pkey by range.
+_CANCEL: Final = f"""
+WITH taken AS (
+    SELECT * FROM batch WHERE run_id = $1 AND worker IS NULL ORDER BY no LIMIT $3 FOR UPDATE SKIP LOCKED
+), cancelled AS (
+    UPDATE delivery AS d SET state = 'cancelled', reason = $2, changed_at = now()
+    FROM taken AS b WHERE {_MEMBERS} AND d.state = 'pending'
+), gone AS (
+    DELETE FROM batch AS b USING taken WHERE b.run_id = taken.run_id AND b.no = taken.no
+)
+SELECT count(*) FROM taken
+"""  # noqa: S608 - composed of constants
+
+_CONTACT_COLUMNS: Final = {
+    "external_id": "externalId",
+    "email": "email",
+    "phone": "phone",
+    "first_name": "firstName",
+    "last_name": "lastName",
+    "language": "language",
+    "timezone": "timezone",
+    "attributes": "attributes",
+}
+"""Columns a plan may ask for, and their names in templates."""
+
+
+class BatchStore:
+    """Implements `application.ports.batches.Batches` on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def claim(
+        self, worker: str, lanes: Sequence[Lane], busy_senders: Sequence[Id], lease: timedelta
+    ) -> ClaimedBatch | None:
+        """Leases the most urgent batch of a sending run whose sender is not busy."""
+        row = await self._connection.fetchrow(_CLAIM, worker, list(lanes), list(busy_senders), lease)
+        return ClaimedBatch(**row) if row else None
+
+    async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
+        """Reads the pending, due deliveries of a batch with just the contact columns its plan needs."""
+        wanted = [column for column in _CONTACT_COLUMNS if column in columns]
+        query = _RECIPIENTS.format(columns="".join(f", c.{column}" for column in wanted))
+        names = [_CONTACT_COLUMNS[column] for column in wanted]
+        rows = await self._connection.fetch(query, batch.run_id, batch.first_seq, batch.last_seq, batch.seqs)
+        return [
+            Recipient(seq, address, attempts, dict(zip(names, values, strict=True)), is_deleted)
+            for seq, address, attempts, is_deleted, *values in rows
+        ]
+
+    async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:
+        """Records outcomes and the next intent in one transaction; the shared lock is what `barrier` waits for."""
+        connection = self._connection
+        await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock_shared({account_key(batch.account_id)})")
+        try:
+            row = await connection.fetchrow(_TURN, batch.run_id, batch.no, batch.epoch, *_columns_of(turn))
+        except BaseException:
+            await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
+        if row is None:
+            return TurnResult(frozenset(), RunState.FAILED, holds_lease=False)
+        return TurnResult(frozenset(row["granted"] or ()), RunState(row["run_state"]), row["holds_lease"])
+
+    async def renew(self, batches: Sequence[ClaimedBatch], lease: timedelta) -> None:
+        """Extends the leases that are still held, all in one statement."""
+        await self._connection.execute(
+            _RENEW, [b.run_id for b in batches], [b.no for b in batches], [b.epoch for b in batches], lease
+        )
+
+    async def settle(self, batch: ClaimedBatch) -> bool:
+        """Deletes a batch that is through, or leaves its rest to be claimed when due."""
+        return bool(await self._connection.fetchval(_SETTLE, batch.run_id, batch.no, batch.epoch))
+
+    async def recover(self, limit: int) -> int:
+        """Takes back batches whose lease ran out."""
+        return int(await self._connection.fetchval(_RECOVER, limit))
+
+    async def cancel(self, run_id: Id, reason: str, limit: int) -> int:
+        """Cancels what is pending in unclaimed batches of a stopped run."""
+        return int(await self._connection.fetchval(_CANCEL, run_id, reason, limit))
+
+
+def _columns_of(turn: Turn) -> tuple[list[Any], ...]:
+    """The arrays of `_TURN` from $4 on."""
+    outcomes = [attempt.outcome for attempt in turn.attempted]
+    return (
+        [attempt.seq for attempt in turn.attempted],
+        [outcome.verdict for outcome in outcomes],
+        [outcome.reason for outcome in outcomes],
+        [outcome.reply for outcome in outcomes],
+        [attempt.wait for attempt in turn.attempted],
+        [refusal.seq for refusal in turn.refused],
+        [refusal.reason for refusal in turn.refused],
+        [refusal.detail for refusal in turn.refused],
+        [seq for seq, _ in turn.intent],
+        [key for _, key in turn.intent],
+    )

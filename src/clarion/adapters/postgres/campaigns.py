@@ -1,0 +1,240 @@
+"""Campaigns and the revisions of their messages, and the exact counts of whom a campaign would reach.
+
+State changes are guarded by the states they may come from; the tables of transitions are in `domain.campaign`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from clarion.adapters.postgres import audience
+from clarion.adapters.postgres.connection import Connection
+from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Category
+from clarion.domain.content import EmailContent
+from clarion.domain.ids import Id, parse_id
+
+_COLUMNS: Final = """
+c.id, c.name, c.description, c.kind, c.category, c.state, c.state_reason, c.group_ids, c.contact_ids, c.sender_id,
+c.revision_id, m.email, c.selected_count, c.include_conversation_history, c.auto_cancel_on_message_received,
+c.outreach_language, c.start_at, c.end_at, c.created_at, c.updated_at, c.started_at,
+(SELECT p.next_free_at FROM sender_pace AS p
+ WHERE c.state = 'running' AND p.sender_id = c.sender_id AND p.next_free_at > now() + interval '1 second'
+) AS rate_limited_until
+"""
+
+_FROM: Final = "campaign AS c LEFT JOIN message_revision AS m ON m.id = c.revision_id"
+
+# index: campaign_pkey.
+_GET: Final = f"SELECT {_COLUMNS} FROM {_FROM} WHERE c.account_id = $1 AND c.id = $2"  # noqa: S608 - constants
+
+# index: campaign_by_account.
+_LIST: Final = f"""
+SELECT {_COLUMNS} FROM {_FROM}
+WHERE c.account_id = $1 AND c.id > $2 AND ($3::text IS NULL OR c.state = $3) ORDER BY c.id LIMIT $4
+"""  # noqa: S608 - constants
+
+_ADD: Final = """
+INSERT INTO campaign (account_id, id, name, description, category, state, group_ids, contact_ids, sender_id,
+    revision_id, include_conversation_history, auto_cancel_on_message_received, outreach_language, start_at, end_at,
+    kind, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)
+"""
+
+_ADD_REVISION: Final = "INSERT INTO message_revision (account_id, campaign_id, id, email) VALUES ($1, $2, $3, $4)"
+
+# index: campaign_pkey.
+_REPLACE: Final = """
+UPDATE campaign SET name = $3, description = $4, category = $5, state = $6, group_ids = $7, contact_ids = $8,
+    sender_id = $9, revision_id = $10, include_conversation_history = $11, auto_cancel_on_message_received = $12,
+    outreach_language = $13, start_at = $14, end_at = $15, updated_at = clock_timestamp()
+WHERE account_id = $1 AND id = $2
+"""
+_REMOVE: Final = "DELETE FROM campaign WHERE account_id = $1 AND id = $2"
+_MOVE: Final = """
+UPDATE campaign SET state = $4, state_reason = $5, updated_at = clock_timestamp()
+WHERE account_id = $1 AND id = $2 AND state = ANY($3::text[]) RETURNING id
+"""
+_MARK_STARTED: Final = """
+UPDATE campaign SET state = 'running', started_at = now(), updated_at = now(), selected_count = $3
+WHERE account_id = $1 AND id = $2
+"""
+
+# index: campaign_due.
+_DUE: Final = """
+SELECT account_id, id FROM campaign WHERE state = 'scheduled' AND start_at <= now() ORDER BY start_at LIMIT $1
+"""
+
+# index: run_unfinished.
+_OVERDUE: Final = """
+SELECT account_id, campaign_id FROM run
+WHERE finished_at IS NULL AND end_at <= now() AND state IN ('preparing', 'sending', 'paused') ORDER BY id LIMIT $1
+"""
+
+# index: contact_group_account_id_name_key, contact_group_pkey.
+_RESOLVE_GROUPS: Final = """
+SELECT id, name FROM contact_group WHERE account_id = $1 AND (name = ANY($2::text[]) OR id = ANY($3::bytea[]))
+"""
+
+# index: contact_pkey.
+_KNOWN_CONTACTS: Final = """
+SELECT id FROM contact WHERE id = ANY($2::bytea[]) AND account_id = $1 AND deleted_at IS NULL
+"""
+
+_FRAGMENT: Final = {
+    "account": "$1",
+    "groups": "$2::bytea[]",
+    "contacts": "$3::bytea[]",
+    "marketing": "($4::text = 'marketing')",
+}
+_COUNT: Final = "SELECT ({selected}), ({blocked})".format(
+    selected=f"SELECT count(*) FROM ({audience.MEMBERS.format(**_FRAGMENT)}) AS m",  # noqa: S608 - constants
+    blocked=audience.COUNT_BLOCKED.format(**_FRAGMENT),
+)
+
+_PLAIN_COLUMNS: Final = frozenset({"external_id", "email", "phone", "first_name", "last_name", "language", "timezone"})
+
+
+class CampaignStore:
+    """Implements `application.ports.campaigns.Campaigns` on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, account_id: Id, campaign: Campaign) -> None:
+        """Stores a new campaign."""
+        await self._connection.execute(_ADD, account_id, *_editable(campaign), campaign.kind, campaign.created_at)
+
+    async def add_revision(self, account_id: Id, campaign_id: Id, revision_id: Id, email: EmailContent) -> None:
+        """Stores one immutable revision."""
+        await self._connection.execute(_ADD_REVISION, account_id, campaign_id, revision_id, email)
+
+    async def get(self, account_id: Id, campaign_id: Id, *, lock: bool = False) -> Campaign | None:
+        """The campaign with its current content."""
+        query = _GET + " FOR UPDATE OF c" if lock else _GET
+        row = await self._connection.fetchrow(query, account_id, campaign_id)
+        return _campaign(row) if row else None
+
+    async def page(self, account_id: Id, after: Id | None, limit: int, state: CampaignState | None) -> list[Campaign]:
+        """A page ordered by id."""
+        return [_campaign(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", state, limit)]
+
+    async def replace(self, account_id: Id, campaign: Campaign) -> None:
+        """Stores every editable field anew."""
+        await self._connection.execute(_REPLACE, account_id, *_editable(campaign))
+
+    async def remove(self, account_id: Id, campaign_id: Id) -> None:
+        """Deletes a campaign that never ran."""
+        await self._connection.execute(_REMOVE, account_id, campaign_id)
+
+    async def move(
+        self,
+        account_id: Id,
+        campaign_id: Id,
+        sources: frozenset[CampaignState],
+        target: CampaignState,
+        reason: str | None = None,
+    ) -> bool:
+        """Changes the state where it is one of `sources`."""
+        moved = await self._connection.fetchval(_MOVE, account_id, campaign_id, list(sources), target, reason)
+        return moved is not None
+
+    async def mark_started(self, account_id: Id, campaign_id: Id, selected: int) -> None:
+        """Running from now on, with its audience counted."""
+        await self._connection.execute(_MARK_STARTED, account_id, campaign_id, selected)
+
+    async def now(self) -> datetime:
+        """The database clock."""
+        now: datetime = await self._connection.fetchval("SELECT clock_timestamp()")
+        return now
+
+    async def due(self, limit: int) -> list[tuple[Id, Id]]:
+        """Scheduled campaigns whose time has come."""
+        return [(Id(account), Id(campaign)) for account, campaign in await self._connection.fetch(_DUE, limit)]
+
+    async def overdue(self, limit: int) -> list[tuple[Id, Id]]:
+        """Started campaigns whose end has passed."""
+        return [(Id(account), Id(campaign)) for account, campaign in await self._connection.fetch(_OVERDUE, limit)]
+
+    async def resolve_groups(self, account_id: Id, names_or_ids: list[str]) -> dict[str, Id]:
+        """Finds groups by name, else by id."""
+        ids = [group_id for text in names_or_ids if (group_id := parse_id(text))]
+        rows = await self._connection.fetch(_RESOLVE_GROUPS, account_id, names_or_ids, ids)
+        by_id = {row["id"].hex(): Id(row["id"]) for row in rows}
+        by_name = {row["name"]: Id(row["id"]) for row in rows}
+        found = by_id | by_name
+        return {text: found[text] for text in names_or_ids if text in found}
+
+    async def known_contacts(self, account_id: Id, contact_ids: list[Id]) -> set[Id]:
+        """Which of these contacts exist."""
+        return {Id(row["id"]) for row in await self._connection.fetch(_KNOWN_CONTACTS, account_id, contact_ids)}
+
+    async def count_audience(self, account_id: Id, campaign: Campaign) -> AudienceCount:
+        """Counts exactly who would be reached now."""
+        row = await self._connection.fetchrow(
+            _COUNT, account_id, list(campaign.group_ids), list(campaign.contact_ids), campaign.category
+        )
+        selected, blocked = row or (0, 0)
+        return AudienceCount(selected, selected - blocked)
+
+    async def count_missing(
+        self, account_id: Id, campaign: Campaign, paths: list[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], int]:
+        """Counts, in one pass over the audience, who has nothing at each path: a column, or `attributes` and keys."""
+        if not paths:
+            return {}
+        counts = [
+            f"count(*) FILTER (WHERE coalesce(c.{path[0]}, '') = '')"
+            if path[0] in _PLAIN_COLUMNS
+            else f"count(*) FILTER (WHERE coalesce(c.attributes #>> ${place}::text[], '') = '')"
+            for place, path in enumerate(paths, start=4)
+        ]
+        members = audience.MEMBERS.format(**_FRAGMENT)
+        used = ", ".join(f"${place}::text[] IS NULL" for place in range(4, 4 + len(paths)))
+        query = f"""
+            SELECT {", ".join(counts)}, {used}
+            FROM ({members}) AS m JOIN contact AS c ON c.id = m.contact_id
+        """  # noqa: S608 - columns come from a fixed set, paths are parameters
+        keys = [list(path[1:]) for path in paths]
+        row = await self._connection.fetchrow(
+            query, account_id, list(campaign.group_ids), list(campaign.contact_ids), *keys
+        )
+        return {path: count for path, count in zip(paths, row or (), strict=False) if count}
+
+
+def _editable(campaign: Campaign) -> tuple[object, ...]:
+    """The parameters from $2 on that `_ADD` and `_REPLACE` share."""
+    return (
+        campaign.id,
+        campaign.name,
+        campaign.description,
+        campaign.category,
+        campaign.state,
+        list(campaign.group_ids),
+        list(campaign.contact_ids),
+        campaign.sender_id,
+        campaign.revision_id,
+        campaign.include_conversation_history,
+        campaign.auto_cancel_on_message_received,
+        campaign.outreach_language,
+        campaign.start_at,
+        campaign.end_at,
+    )
+
+
+def _campaign(row: asyncpg.Record) -> Campaign:
+    facts = dict(row)
+    return Campaign(
+        **{
+            **facts,
+            "kind": CampaignKind(facts["kind"]),
+            "category": Category(facts["category"]),
+            "state": CampaignState(facts["state"]),
+            "group_ids": tuple(facts["group_ids"]),
+            "contact_ids": tuple(facts["contact_ids"]),
+            "email": msgspec.convert(facts["email"], EmailContent) if facts["email"] else None,
+        }
+    )

@@ -1,0 +1,127 @@
+"""Senders and their shared pace. Passwords come here sealed and leave only through `sealed_password`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+
+from clarion.adapters.postgres.connection import Connection
+from clarion.domain.ids import Id
+from clarion.domain.sender import Security, Sender, SmtpRelay
+
+_COLUMNS: Final = """
+id, name, host, port, security, username, from_address, max_connections, max_messages_per_connection, rate_per_second,
+created_at, updated_at
+"""
+
+# index: sender_account_id_name_key refuses a second sender of the same name.
+_ADD: Final = """
+INSERT INTO sender (account_id, id, name, host, port, security, username, from_address, max_connections,
+                    max_messages_per_connection, rate_per_second, password_sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (account_id, name) DO NOTHING RETURNING id
+"""
+
+# index: sender_pkey.
+_GET: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id = $2"  # noqa: S608 - a constant
+_LIST: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"  # noqa: S608
+_SEALED: Final = "SELECT password_sealed FROM sender WHERE id = $1"
+_REPLACE: Final = """
+UPDATE sender SET name = $3, host = $4, port = $5, security = $6, username = $7, from_address = $8,
+    max_connections = $9, max_messages_per_connection = $10, rate_per_second = $11, password_sealed = $12,
+    updated_at = clock_timestamp()
+WHERE account_id = $1 AND id = $2
+  AND NOT EXISTS (SELECT FROM sender AS other WHERE other.account_id = $1 AND other.name = $3 AND other.id <> $2)
+RETURNING id
+"""
+
+# index: campaign_by_sender.
+_REMOVE: Final = """
+DELETE FROM sender WHERE account_id = $1 AND id = $2
+  AND NOT EXISTS (SELECT FROM campaign WHERE sender_id = $2) AND NOT EXISTS (SELECT FROM run WHERE sender_id = $2)
+RETURNING id
+"""
+
+# index: sender_pace_pkey. The generic cell rate algorithm: each booking moves the time at which the sender is free.
+_RESERVE: Final = """
+INSERT INTO sender_pace AS p (sender_id, next_free_at) VALUES ($1, now() + $2::interval)
+ON CONFLICT (sender_id) DO UPDATE SET next_free_at = greatest(p.next_free_at, now()) + $2::interval
+RETURNING extract(epoch FROM next_free_at - $2::interval - now())::float8
+"""
+
+
+class SenderStore:
+    """Implements `application.ports.senders.Senders` on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
+        """Stores a new sender; False when the name is taken."""
+        return await self._connection.fetchval(_ADD, account_id, *_fields(sender), password_sealed) is not None
+
+    async def get(self, account_id: Id, sender_id: Id) -> Sender | None:
+        """The sender without its password."""
+        row = await self._connection.fetchrow(_GET, account_id, sender_id)
+        return _sender(row) if row else None
+
+    async def page(self, account_id: Id, after: Id | None, limit: int) -> list[Sender]:
+        """A page ordered by id."""
+        return [_sender(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", limit)]
+
+    async def replace(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
+        """Stores every field anew; False when the name is taken."""
+        return await self._connection.fetchval(_REPLACE, account_id, *_fields(sender), password_sealed) is not None
+
+    async def remove(self, account_id: Id, sender_id: Id) -> bool:
+        """Deletes it; False when a campaign or a run names it."""
+        return await self._connection.fetchval(_REMOVE, account_id, sender_id) is not None
+
+    async def sealed_password(self, sender_id: Id) -> bytes | None:
+        """The password as it was sealed."""
+        sealed: bytes | None = await self._connection.fetchval(_SEALED, sender_id)
+        return sealed
+
+    async def reserve(self, sender_id: Id, messages: int, rate_per_second: float) -> float:
+        """Books messages on the shared pace; returns the seconds to wait before sending them."""
+        wait: float = await self._connection.fetchval(
+            _RESERVE, sender_id, timedelta(seconds=messages / rate_per_second)
+        )
+        return max(0.0, wait)
+
+
+def _fields(sender: Sender) -> tuple[object, ...]:
+    relay = sender.relay
+    return (
+        sender.id,
+        sender.name,
+        relay.host,
+        relay.port,
+        relay.security,
+        relay.username,
+        sender.from_address,
+        relay.max_connections,
+        relay.max_messages_per_connection,
+        sender.rate_per_second,
+    )
+
+
+def _sender(row: asyncpg.Record) -> Sender:
+    return Sender(
+        id=row["id"],
+        name=row["name"],
+        relay=SmtpRelay(
+            host=row["host"],
+            port=row["port"],
+            security=Security(row["security"]),
+            username=row["username"],
+            max_connections=row["max_connections"],
+            max_messages_per_connection=row["max_messages_per_connection"],
+        ),
+        from_address=row["from_address"],
+        rate_per_second=row["rate_per_second"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,122 @@
+"""The queue and its leases: claiming batches of deliveries, and recording what became of them.
+
+A batch row exists while something is left to do for it. Every claim and every recovery raises its epoch; what a holder
+of an older epoch writes matches no row. Read with `pipeline/sending.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from clarion.domain.campaign import Lane, RunState
+from clarion.domain.ids import Id
+from clarion.domain.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedBatch:
+    """A batch this worker holds until its lease ends."""
+
+    run_id: Id
+    account_id: Id
+    sender_id: Id
+    no: int
+    epoch: int
+    first_seq: int
+    last_seq: int
+    seqs: list[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One pending delivery of a claimed batch. `contact` holds the columns the run's plan asked for."""
+
+    seq: int
+    address: str
+    attempts: int
+    contact: dict[str, Any]
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What became of one delivery: its outcome, and for a retry how long to wait."""
+
+    seq: int
+    outcome: Outcome
+    wait: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A delivery that will not be tried: it could not be rendered, or its contact is gone."""
+
+    seq: int
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Turn:
+    """One step of a batch: outcomes of what was on the wire, refusals, and the intent for the next window."""
+
+    attempted: Sequence[Attempted] = field(default_factory=tuple)
+    refused: Sequence[Refused] = field(default_factory=tuple)
+    intent: Sequence[tuple[int, str]] = field(default_factory=tuple)
+    """(seq, canonical address key) of each message about to go on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """`granted` are the deliveries that may go on the wire now; nothing else may."""
+
+    granted: frozenset[int]
+    run_state: RunState
+    holds_lease: bool
+
+
+class Batches(Protocol):
+    """The work queue over the batch table."""
+
+    async def claim(
+        self, worker: str, lanes: Sequence[Lane], busy_senders: Sequence[Id], lease: timedelta
+    ) -> ClaimedBatch | None:
+        """Leases the most urgent batch of a sending run whose sender is not busy; None when there is none."""
+        ...
+
+    async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
+        """The batch's deliveries that are pending and due, with the contact columns named."""
+        ...
+
+    async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:
+        """Records outcomes and writes the intent for the next window, in one transaction of its own.
+
+        Outcomes are recorded whatever the state of the run. Intent is written only for deliveries that are pending,
+        whose address is not suppressed, in a run that is sending, under a lease this epoch still holds.
+        """
+        ...
+
+    async def renew(self, batches: Sequence[ClaimedBatch], lease: timedelta) -> None:
+        """Extends the leases that are still held."""
+        ...
+
+    async def settle(self, batch: ClaimedBatch) -> bool:
+        """Gives the batch up: deletes it when nothing of it is pending, else leaves the rest to be claimed when due.
+
+        Returns whether it was deleted. Safe to repeat because a stale epoch matches no row.
+        """
+        ...
+
+    async def recover(self, limit: int) -> int:
+        """Takes back batches whose lease ran out; what their worker had on the wire becomes uncertain.
+
+        Bulk deliveries become `unknown`; transactional ones go back to pending once. Returns the batches recovered.
+        """
+        ...
+
+    async def cancel(self, run_id: Id, reason: str, limit: int) -> int:
+        """Deletes up to `limit` unclaimed batches of a stopped run and cancels what was pending in them; returns how many."""
+        ...

@@ -1,0 +1,83 @@
+"""Storage of campaigns and of the revisions of their messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from clarion.domain.campaign import AudienceCount, Campaign, CampaignState
+from clarion.domain.content import EmailContent
+from clarion.domain.ids import Id
+
+
+class Campaigns(Protocol):
+    """Campaigns of one account."""
+
+    async def add(self, account_id: Id, campaign: Campaign) -> None:
+        """Stores a new campaign; its message revision is stored by `add_revision`."""
+        ...
+
+    async def add_revision(self, account_id: Id, campaign_id: Id, revision_id: Id, email: EmailContent) -> None:
+        """Stores one immutable revision of the message."""
+        ...
+
+    async def get(self, account_id: Id, campaign_id: Id, *, lock: bool = False) -> Campaign | None:
+        """The campaign with its current content; with `lock`, no other transaction changes it until this one ends."""
+        ...
+
+    async def page(self, account_id: Id, after: Id | None, limit: int, state: CampaignState | None) -> list[Campaign]:
+        """A page ordered by id."""
+        ...
+
+    async def replace(self, account_id: Id, campaign: Campaign) -> None:
+        """Stores every editable field anew and bumps `updated_at`."""
+        ...
+
+    async def remove(self, account_id: Id, campaign_id: Id) -> None:
+        """Deletes a campaign that never ran."""
+        ...
+
+    async def move(
+        self,
+        account_id: Id,
+        campaign_id: Id,
+        sources: frozenset[CampaignState],
+        target: CampaignState,
+        reason: str | None = None,
+    ) -> bool:
+        """Changes the state where it is one of `sources`; tells whether it did."""
+        ...
+
+    async def mark_started(self, account_id: Id, campaign_id: Id, selected: int) -> None:
+        """Sets the state to running with the start time and the size of the frozen audience."""
+        ...
+
+    async def now(self) -> datetime:
+        """The database clock, by which schedules are kept."""
+        ...
+
+    async def due(self, limit: int) -> list[tuple[Id, Id]]:
+        """Scheduled campaigns whose time has come, as (account, campaign)."""
+        ...
+
+    async def overdue(self, limit: int) -> list[tuple[Id, Id]]:
+        """Running or paused campaigns whose end has passed, as (account, campaign)."""
+        ...
+
+    async def resolve_groups(self, account_id: Id, names_or_ids: list[str]) -> dict[str, Id]:
+        """Finds groups by name, or by id in its 24-digit form; what is not found is missing from the answer."""
+        ...
+
+    async def known_contacts(self, account_id: Id, contact_ids: list[Id]) -> set[Id]:
+        """Which of these contacts exist in the account."""
+        ...
+
+    async def count_audience(self, account_id: Id, campaign: Campaign) -> AudienceCount:
+        """Counts exactly, in one statement, who would be reached now."""
+        ...
+
+    async def count_missing(
+        self, account_id: Id, campaign: Campaign, paths: list[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], int]:
+        """For contact columns and attribute paths, how many of the audience have no value there (zero left out)."""
+        ...

@@ -1,0 +1,24 @@
+"""Reading the ledger: one recipient of one run at a time, or pages of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from clarion.domain.delivery import Attempt, Delivery, DeliveryState
+from clarion.domain.ids import Id
+
+
+class Deliveries(Protocol):
+    """Deliveries as reports show them. The caller has checked that the run is the account's."""
+
+    async def get(self, run_id: Id, seq: int) -> Delivery | None: ...
+
+    async def attempts(self, run_id: Id, seq: int) -> list[Attempt]:
+        """Tries before the last, oldest first."""
+        ...
+
+    async def page(
+        self, run_id: Id, state: DeliveryState | None, reason: str | None, after_seq: int, limit: int
+    ) -> list[Delivery]:
+        """A page ordered by number within the run."""
+        ...

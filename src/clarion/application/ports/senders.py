@@ -1,0 +1,53 @@
+"""Storage of senders, and the seal on their passwords."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from clarion.domain.ids import Id
+from clarion.domain.sender import Sender
+
+
+class Sealer(Protocol):
+    """Encrypts small secrets with a key from the settings."""
+
+    def seal(self, secret: bytes) -> bytes: ...
+
+    def open(self, sealed: bytes) -> bytes:
+        """Raises `Unavailable` when no configured key opens it."""
+        ...
+
+
+class Senders(Protocol):
+    """Senders of one account; their passwords are stored sealed and never listed."""
+
+    async def add(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
+        """Stores a new sender; False when the name is taken."""
+        ...
+
+    async def get(self, account_id: Id, sender_id: Id) -> Sender | None:
+        """The sender without its password."""
+        ...
+
+    async def page(self, account_id: Id, after: Id | None, limit: int) -> list[Sender]:
+        """A page ordered by id."""
+        ...
+
+    async def replace(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
+        """Stores every field anew (the password too); False when the name is taken."""
+        ...
+
+    async def remove(self, account_id: Id, sender_id: Id) -> bool:
+        """Deletes it; False when a campaign uses it."""
+        ...
+
+    async def sealed_password(self, sender_id: Id) -> bytes | None:
+        """The password as it was sealed."""
+        ...
+
+    async def reserve(self, sender_id: Id, messages: int, rate_per_second: float) -> float:
+        """Books `messages` on the sender's shared pace and returns the seconds to wait before sending them.
+
+        All workers book on one row, so together they keep to the rate.
+        """
+        ...
