@@ -1,0 +1,77 @@
+"""The messages of one channel that no connection has taken yet, oldest window first.
+
+Owns the order in which messages are handed out and what becomes of those nobody could take. Never makes an object or
+a future per message: a window is a list and a cursor.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from clarion.application.ports.channel import Window
+from clarion.domain.outcome import Outcome
+
+
+class Backlog:
+    """A queue of windows, handed out message by message, with room in front for those given back."""
+
+    __slots__ = ("_moved", "_returned", "_windows", "size")
+
+    def __init__(self) -> None:
+        self._windows: deque[tuple[Window, float, list[int]]] = deque()
+        self._returned: deque[tuple[Window, int, float]] = deque()
+        self._moved: dict[Window, set[int]] = {}
+        self.size = 0
+        """Messages waiting."""
+
+    def put(self, window: Window, now: float) -> None:
+        """Queues a window behind the others."""
+        count = len(window.messages)
+        if count:
+            self._windows.append((window, now, [0]))
+            self.size += count
+
+    def take(self) -> tuple[Window, int] | None:
+        """Hands out the next message, as its window and its place there."""
+        if self._returned:
+            self.size -= 1
+            window, index, _ = self._returned.popleft()
+            return window, index
+        if not self._windows:
+            return None
+        window, _, cursor = self._windows[0]
+        index = cursor[0]
+        cursor[0] = index + 1
+        if cursor[0] == len(window.messages):
+            self._windows.popleft()
+        self.size -= 1
+        return window, index
+
+    def give_back(self, window: Window, index: int, now: float) -> bool:
+        """Puts a message in front again; False when it was given back before, so that nothing goes round for ever."""
+        moved = self._moved.setdefault(window, set())
+        if index in moved:
+            return False
+        moved.add(index)
+        self._returned.append((window, index, now))
+        self.size += 1
+        return True
+
+    def settle_before(self, moment: float, outcome: Outcome) -> None:
+        """Settles every waiting message that was queued at `moment` or earlier."""
+        kept = deque(item for item in self._returned if item[2] > moment)
+        for window, index, queued_at in self._returned:
+            if queued_at <= moment:
+                window.settle(index, outcome)
+                self.size -= 1
+        self._returned = kept
+        while self._windows and self._windows[0][1] <= moment:
+            window, _, cursor = self._windows.popleft()
+            for index in range(cursor[0], len(window.messages)):
+                window.settle(index, outcome)
+                self.size -= 1
+
+    def forget_done(self) -> None:
+        """Drops the memory of windows that are settled."""
+        for window in [window for window in self._moved if not window.open]:
+            del self._moved[window]

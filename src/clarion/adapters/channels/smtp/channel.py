@@ -1,0 +1,217 @@
+"""The SMTP channel: one relay, up to `max_connections` connections, messages handed to whichever is free.
+
+Owns when connections are opened, how long a failing relay is left alone, and how long a message may wait. Decides
+nothing about a reply (`outcomes`) and retries no message that may have been sent. Where next: `exchange`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+
+from clarion.adapters.channels.smtp.backlog import Backlog
+from clarion.adapters.channels.smtp.exchange import Exchange
+from clarion.adapters.channels.smtp.opening import OpeningFailed, open_connection, say_goodbye, tls_context
+from clarion.adapters.channels.smtp.timeouts import Timeouts
+from clarion.application.ports.channel import Window
+from clarion.domain.outcome import Outcome, Reason
+from clarion.domain.sender import SmtpRelay
+
+_MESSAGES_PER_NEW_CONNECTION = 4
+"""A connection is opened for so many waiting messages: a handshake costs the relay more than a short wait."""
+
+_HOPELESS = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
+"""Waiting does not mend these: whoever waits is told at once."""
+
+_CLOSING = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
+_STALLED = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
+
+
+class SmtpChannel:
+    """A `Channel` over one SMTP relay. Use from one event loop; holds no task or future per message."""
+
+    def __init__(self, relay: SmtpRelay, *, helo_name: str, timeouts: Timeouts | None = None) -> None:
+        self._relay = relay
+        self._helo_name = helo_name
+        self._timeouts = timeouts or Timeouts()
+        self._tls = tls_context(relay)
+        self._backlog = Backlog()
+        self._exchanges: set[Exchange] = set()
+        self._idle: list[Exchange] = []
+        self._openings: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._empty = asyncio.Event()
+        self._failures = 0
+        self._open_again_at = 0.0
+        self._last_failure = Outcome.retry(Reason.CONNECTION_FAILED, "no connection yet")
+        self._finished_before = 0
+        self._finished_seen = 0
+        self._moved_at = 0.0
+        self.take = self._backlog.take
+
+    # the Channel contract
+
+    def send(self, window: Window) -> None:
+        """Queues a window and returns at once; every message of it settles."""
+        if self._closing:
+            for index in range(len(window.messages)):
+                window.settle(index, _CLOSING)
+            return
+        self._backlog.put(window, self._now())
+        self._hand_out()
+        self._wind()
+
+    async def probe(self) -> Outcome:
+        """Connects, greets, secures, logs in and leaves, over a connection of its own."""
+        try:
+            connection, can = await open_connection(
+                self._relay, helo_name=self._helo_name, timeouts=self._timeouts, tls=self._tls
+            )
+        except OpeningFailed as failure:
+            return failure.outcome
+        await say_goodbye(connection, self._timeouts)
+        announced = [name for name in ("pipelining", "eightbitmime", "smtputf8", "size") if getattr(can, name)]
+        return Outcome.sent(f"ready; the server offers {', '.join(announced) or 'no extension we use'}")
+
+    async def aclose(self) -> None:
+        """Finishes what is on the wire within `Timeouts.drain`, settles the rest as retry, and leaves.
+
+        Safe to repeat because a closed channel has nothing left to close. Cancelled, it drops every connection.
+        """
+        self._closing = True
+        self._backlog.settle_before(float("inf"), _CLOSING)
+        for opening in list(self._openings):
+            opening.cancel()
+        for exchange in list(self._exchanges):
+            exchange.retire()
+        try:
+            async with asyncio.timeout(self._timeouts.drain):
+                while self._exchanges or self._openings:
+                    self._empty.clear()
+                    await self._empty.wait()
+        except TimeoutError:
+            pass
+        finally:
+            for exchange in list(self._exchanges):
+                exchange.abandon("the channel closed before an answer came")
+            if self._ticker is not None:
+                self._ticker.cancel()
+                self._ticker = None
+
+    # what the exchanges ask for; `take` is the backlog's own, to spare a call a message
+
+    def give_back(self, window: Window, index: int) -> bool:
+        """Queues a message again, in front, once."""
+        if self._closing or not self._backlog.give_back(window, index, self._now()):
+            return False
+        # Not from inside the call: the exchange giving it back is in the middle of something.
+        asyncio.get_running_loop().call_soon(self._hand_out)
+        return True
+
+    def wants_loan(self) -> bool:
+        """True when nothing waits and a connection is free or may be opened."""
+        room = len(self._exchanges) + len(self._openings) < self._relay.max_connections
+        return not self._backlog.size and (bool(self._idle) or room)
+
+    def rested(self, exchange: Exchange) -> None:
+        """Remembers a connection that has nothing to do."""
+        self._idle.append(exchange)
+
+    def ended(self, exchange: Exchange) -> None:
+        """Forgets a connection, and opens another if messages wait."""
+        self._finished_before += exchange.finished
+        self._exchanges.discard(exchange)
+        if exchange in self._idle:
+            self._idle.remove(exchange)
+        if self._closing:
+            self._empty.set()
+        else:
+            self._open_more()
+
+    # connections as the load needs them
+
+    def _hand_out(self) -> None:
+        while self._idle and self._backlog.size:
+            self._idle.pop().start()
+        self._open_more()
+
+    def _open_more(self) -> None:
+        waiting = self._backlog.size
+        if not waiting or self._closing or self._now() < self._open_again_at:
+            return
+        room = self._relay.max_connections - len(self._exchanges) - len(self._openings)
+        wanted = -(-waiting // _MESSAGES_PER_NEW_CONNECTION) - len(self._openings)
+        if self._failures:
+            # A relay that just failed is tried by one connection first.
+            wanted = 1 - len(self._openings)
+        for _ in range(min(room, wanted)):
+            opening = asyncio.get_running_loop().create_task(self._open())
+            self._openings.add(opening)
+            opening.add_done_callback(self._opened)
+
+    async def _open(self) -> None:
+        try:
+            connection, can = await open_connection(
+                self._relay, helo_name=self._helo_name, timeouts=self._timeouts, tls=self._tls
+            )
+        except OpeningFailed as failure:
+            self._note_failure(failure.outcome)
+            return
+        self._failures = 0
+        exchange = Exchange(
+            connection, can, self, timeouts=self._timeouts, limit=self._relay.max_messages_per_connection
+        )
+        self._exchanges.add(exchange)
+        exchange.start()
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        self._openings.discard(opening)
+        with suppress(asyncio.CancelledError):
+            opening.result()
+        if self._closing:
+            self._empty.set()
+        else:
+            self._open_more()
+
+    def _note_failure(self, outcome: Outcome) -> None:
+        self._last_failure = outcome
+        pause = min(self._timeouts.longest_pause, self._timeouts.first_pause * 2 ** min(self._failures, 20))
+        self._failures += 1
+        # Jitter, so that workers do not knock together.
+        self._open_again_at = self._now() + pause * random.uniform(0.75, 1.25)
+        if outcome.reason in _HOPELESS and not self._exchanges:
+            self._backlog.settle_before(float("inf"), outcome)
+
+    # time
+
+    def _wind(self) -> None:
+        if self._ticker is None and (self._exchanges or self._openings or self._backlog.size):
+            self._ticker = asyncio.get_running_loop().call_later(self._timeouts.tick, self._tick)
+
+    def _tick(self) -> None:
+        self._ticker = None
+        now = self._now()
+        for exchange in list(self._exchanges):
+            exchange.check(now)
+        self._let_go(now)
+        self._backlog.forget_done()
+        self._hand_out()
+        self._wind()
+
+    def _let_go(self, now: float) -> None:
+        """Settles what has waited too long while nothing moved: held for ever, it would hold up its whole batch."""
+        finished = self._finished_before + sum(exchange.finished for exchange in self._exchanges)
+        if finished != self._finished_seen:
+            self._finished_seen = finished
+            self._moved_at = now
+        if self._exchanges:
+            patience, outcome = self._timeouts.stalled, _STALLED
+        else:
+            patience, outcome = self._timeouts.unreachable, self._last_failure
+        if now - self._moved_at > patience:
+            self._backlog.settle_before(now - patience, outcome)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
