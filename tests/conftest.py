@@ -1,4 +1,4 @@
-"""Fixtures every test may use: `database_url`, `database` (a fresh migrated database each), `settings`, `statement_log`."""
+"""Fixtures every test may use: `database_url` and `database` (fresh and migrated), `settings`, `statement_log`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.support.database import URL_VARIABLE, Databases, StatementLog, opened, running_server
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.settings import Settings, load_settings
-from tests.support.database import URL_VARIABLE, Databases, StatementLog, opened, running_server
 
 TEST_KEY = "dGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgISE="
 _server = pytest.StashKey[ExitStack]()

@@ -138,7 +138,7 @@ def _keys(raw: str) -> tuple[Secret, ...]:
 
 
 def _access_key(raw: str) -> Secret:
-    if len(raw) < 16:  # noqa: PLR2004 - the rule is the message
+    if len(raw) < 16:
         raise ValueError("must have at least 16 characters")
     return Secret(raw)
 

@@ -7,19 +7,18 @@ One process at a time may own a data directory. Where to read next: `serveruser`
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from clarion.adapters.postgres.serveruser import ServerUser, server_user
 from clarion.adapters.postgres.tuning import configuration
@@ -99,7 +98,7 @@ class EmbeddedServer:
         self._options = configuration(max_connections=max_connections, durable=durable)
         self._lock = DirectoryLock(self.data_dir)
         self._process: subprocess.Popen[bytes] | None = None
-        self._user: ServerUser | None = None
+        self._user = ServerUser()
 
     @property
     def socket_dir(self) -> Path:
@@ -158,15 +157,14 @@ class EmbeddedServer:
         self._process = None
         self._lock.release()
 
-    def __enter__(self) -> EmbeddedServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _run(self, command: list[str], **options: bytes) -> None:
-        assert self._user is not None
+    def _run(self, *command: str, given: str = "") -> None:
         done = subprocess.run(  # noqa: S603 - our own program with our own arguments
             command,
             check=False,
@@ -174,30 +172,31 @@ class EmbeddedServer:
             cwd="/",
             preexec_fn=self._user.become,
             env=_ENVIRONMENT,
-            **options,
+            input=given.encode(),
         )
         if done.returncode != 0:
             text = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
             raise EmbeddedError(f"{Path(command[0]).name} failed: {text[-2000:]}")
 
     def _make_cluster(self) -> None:
-        """Makes the cluster beside its place and moves it there whole, so that an interrupted first start leaves none."""
-        assert self._user is not None
+        """Makes the cluster beside its place and moves it there whole: an interrupted first start leaves none."""
         draft = self.data_dir / "postgres.new"
         if draft.exists():
             shutil.rmtree(draft)
         draft.mkdir(mode=0o700)
         self._user.give(draft)
         programs = binaries()
-        self._run([
-            str(programs / "initdb"), "--pgdata", str(draft), "--username", SUPERUSER, "--auth", "trust",
-            "--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C",
-            "--set", "include_if_exists=clarion.conf",
-        ])  # fmt: skip
+        locale = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
         self._run(
-            [str(programs / "postgres"), "--single", "-D", str(draft), "postgres"],
-            input=f"CREATE DATABASE {DATABASE}\n".encode(),
+            str(programs / "initdb"),
+            f"--pgdata={draft}",
+            f"--username={SUPERUSER}",
+            "--auth=trust",
+            "--set=include_if_exists=clarion.conf",
+            *locale,
         )
+        single = (str(programs / "postgres"), "--single", "-D", str(draft), "postgres")
+        self._run(*single, given=f"CREATE DATABASE {DATABASE}\n")
         draft.rename(self.cluster)
 
     def _check_version(self) -> None:
@@ -210,7 +209,6 @@ class EmbeddedServer:
             )
 
     def _launch(self) -> None:
-        assert self._user is not None
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         self._user.check_private(self.socket_dir)
         self._user.give(self.cluster, self.socket_dir)
@@ -220,9 +218,14 @@ class EmbeddedServer:
         with (self.data_dir / "postgres-start.log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
                 [str(binaries() / "postgres"), "-D", str(self.cluster)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
-                preexec_fn=self._user.become_bound, env=_ENVIRONMENT,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,  # a Ctrl-C in the terminal is for us; we stop the server when all else is done
+                preexec_fn=self._user.become_bound,  # noqa: PLW1509 - called from the main thread only
+                env=_ENVIRONMENT,
+            )
         while self._status() != "ready":
             if self._process.poll() is not None:
                 raise EmbeddedError(f"The embedded PostgreSQL ended at its start:\n{self._last_words()}")
@@ -231,7 +234,7 @@ class EmbeddedServer:
     def _status(self) -> str | None:
         lines = self._pid_file()
         mine = self._process is not None and lines[:1] == [str(self._process.pid)]
-        return lines[7].strip() if mine and len(lines) > 7 else None  # noqa: PLR2004 - the line PostgreSQL writes it in
+        return lines[7].strip() if mine and len(lines) > 7 else None
 
     def _pid_file(self) -> list[str]:
         try:
@@ -241,16 +244,10 @@ class EmbeddedServer:
 
     def _stop_left_over(self) -> None:
         """Stops the server of an owner that is gone; we hold the lock, so no living owner needs it."""
-        import psutil  # noqa: PLC0415 - only a start needs it
-
-        lines = self._pid_file()
-        if not lines:
-            return
-        with contextlib.suppress(psutil.NoSuchProcess, ValueError):
-            process = psutil.Process(int(lines[0]))
-            if process.name().startswith("postgres") and str(self.cluster) in process.cmdline():
-                process.send_signal(signal.SIGINT)
-                process.wait(STOP_PATIENCE_S)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(str(self.socket_dir / _SOCKET_FILE)) == 0:
+                stop = ("stop", "-D", str(self.cluster), "-m", "fast", "-t", str(int(STOP_PATIENCE_S)))
+                self._run(str(binaries() / "pg_ctl"), *stop)
 
     def _last_words(self) -> str:
         logs = [self.data_dir / "postgres-start.log", *sorted((self.cluster / "log").glob("*.log"))[-1:]]
@@ -263,15 +260,3 @@ _ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-async def is_running(url: str) -> bool:
-    """Tells whether a server answers at this URL."""
-    import asyncpg  # noqa: PLC0415 - the rest of this module does not speak to the server
-
-    try:
-        connection = await asyncpg.connect(url, timeout=2)
-    except (OSError, asyncpg.PostgresError, TimeoutError, asyncio.TimeoutError):
-        return False
-    await connection.close()
-    return True

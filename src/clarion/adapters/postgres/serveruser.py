@@ -1,17 +1,16 @@
 """Who runs the embedded server. PostgreSQL refuses to be root, so as root it runs as a system user of its own.
 
-For anyone else this module does nothing but bind the server's life to ours. As root it makes the user `clarion-pg` once and lets it
-*pass through* (never list or read) the directories above the server's programs and data, with an access list entry
-for that one user where the file system has them, else with the search bit for others. Nothing else is opened up.
+For anyone else this only binds the server's life to ours. As root it makes the user `clarion-pg` once and lets it *pass
+through* (never list or read) the directories above the server's programs and data: by an access list entry for that
+one user where the file system has them, else by the search bit for others. Nothing else is opened up.
 """
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
-import signal
 import shutil
+import signal
 import stat
 import struct
 import subprocess

@@ -1,0 +1,92 @@
+"""The wake-up call between processes: PostgreSQL's LISTEN/NOTIFY on one channel, as an asyncio signal.
+
+Carries no facts: a lost, doubled or late call costs time until the next look, never work. Keeps one connection of its
+own and gets a new one, ever more patiently, when it is lost. Where to read next: `pipeline/sending`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import asyncpg
+
+WORK_CHANNEL: Final = "clarion_work"
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 5.0
+PROBE_EVERY_S: Final = 30.0
+
+
+class WorkSignal:
+    """Something may have changed: `wait` returns soon after a NOTIFY by anyone, or when its time is over."""
+
+    def __init__(self, url: str, channel: str = WORK_CHANNEL) -> None:
+        self._url = url
+        self._channel = channel
+        self._event = asyncio.Event()
+        self._listening = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to listen in the background; returns at once."""
+        self._task = asyncio.create_task(self._listen(), name="work-signal")
+
+    async def aclose(self) -> None:
+        """Stops listening."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether calls reach us now; while False only the clock wakes the waiter."""
+        return self._listening.is_set()
+
+    async def until_listening(self) -> None:
+        """Returns once calls reach us."""
+        await self._listening.wait()
+
+    def set(self) -> None:
+        """Wakes the waiter of this process without asking the database."""
+        self._event.set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Waits for a call, at most `timeout_s`; tells whether one came. Calls that came since the last wait count."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+    async def _listen(self) -> None:
+        pause = FIRST_PAUSE_S
+        while True:
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection = await asyncpg.connect(
+                    self._url, timeout=LONGEST_PAUSE_S, server_settings={"application_name": "clarion-listen"}
+                )
+                try:
+                    await self._hold(connection)
+                finally:
+                    self._listening.clear()
+                    connection.terminate()
+                pause = FIRST_PAUSE_S
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _hold(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        """Listens until the connection is lost; a probe finds out when the other side is gone without a word."""
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        await connection.add_listener(self._channel, lambda *_: self._event.set())
+        self._listening.set()
+        self._event.set()  # what was said while nobody listened
+        while not lost.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), PROBE_EVERY_S)
+            if not lost.is_set():
+                await connection.execute("SELECT 1", timeout=LONGEST_PAUSE_S)

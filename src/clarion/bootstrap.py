@@ -1,0 +1,68 @@
+"""The composition root: from settings to a running application. The only place that knows which adapter is which.
+
+Holds no rule of its own. Where to read next: `entrypoints`, which get the `App` handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from clarion.adapters.postgres.database import PostgresDatabase, open_database
+from clarion.adapters.postgres.embedded import EmbeddedServer
+from clarion.adapters.postgres.migrations import check_version
+from clarion.adapters.queue.postgres import WorkSignal
+from clarion.adapters.sealing import AesSealer, KeyRing
+from clarion.rendering.tokens import TokenSigner
+from clarion.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """Everything an entry point needs, made once a process."""
+
+    settings: Settings
+    database: PostgresDatabase
+    sealer: AesSealer
+    signer: TokenSigner
+    cursor_key: bytes
+    work: WorkSignal
+
+
+def database_url(settings: Settings) -> str:
+    """Where the database is: the configured one, or the embedded server's socket in the data directory."""
+    if settings.database_url is not None:
+        return settings.database_url.reveal()
+    return EmbeddedServer(settings.data_dir).url
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, pool_size: int | None = None, role: str = "clarion") -> AsyncIterator[App]:
+    """Builds the application and takes it down at the end of the block; the database must be running and migrated.
+
+    Raises `SchemaError` when its schema is not this program's, `Unavailable` when it does not answer.
+    """
+    url = database_url(settings)
+    await check_version(url)
+    ring = KeyRing(settings.secret_keys())
+    database = await open_database(
+        url,
+        max_size=pool_size or settings.api_pool_size,
+        statement_timeout_s=settings.statement_timeout_seconds,
+        application_name=f"clarion-{role}",
+    )
+    work = WorkSignal(url)
+    work.start()
+    try:
+        yield App(
+            settings=settings,
+            database=database,
+            sealer=AesSealer(ring.subkeys("sealing"), ring.current),
+            signer=TokenSigner(ring.subkeys("links"), ring.current),
+            cursor_key=ring.subkeys("cursors")[ring.current],
+            work=work,
+        )
+    finally:
+        await work.aclose()
+        await database.aclose()

@@ -1,0 +1,168 @@
+"""What Clarion says about itself: the names of all log events and metrics, once, and how logs are written.
+
+Logs are JSON lines on stderr (readable ones on a terminal), carry the trace id of the request and never a full address
+or a secret; there is no line per recipient. Metrics of all processes of one `clarion serve` add up in one directory.
+Knows no settings and no adapter; every layer above the domain may use it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping, MutableMapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+
+METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Event(StrEnum):
+    """Everything that is logged. The value is the `event` of the line."""
+
+    SERVE_STARTED = "serve.started"
+    SERVE_STOPPING = "serve.stopping"
+    SERVE_STOPPED = "serve.stopped"
+    DATABASE_STARTED = "database.started"
+    DATABASE_RESTARTED = "database.restarted"
+    DATABASE_MIGRATED = "database.migrated"
+    PROCESS_STARTED = "process.started"
+    PROCESS_ENDED = "process.ended"
+    PROCESS_KILLED = "process.killed"
+    PARENT_GONE = "process.parent_gone"
+    RUNTIME_OLD = "runtime.old"
+    REQUEST_FAILED = "request.failed"
+    REQUEST_DONE = "request.done"
+    WORKER_STARTED = "worker.started"
+    WORKER_STOPPING = "worker.stopping"
+    WORKER_STOPPED = "worker.stopped"
+    WORKER_PAUSED = "worker.database_away"
+    TASK_FAILED = "worker.task_failed"
+    RUN_STARTED = "run.started"
+    RUN_ENDED = "run.ended"
+    BATCH_RESCUED = "batch.rescued"
+    SENDER_BROKEN = "sender.broken"
+    IMPORT_ENDED = "import.ended"
+
+
+messages = Counter("clarion_messages_total", "Messages by what became of the attempt", ["channel", "verdict"])
+turns = Histogram(
+    "clarion_turn_seconds",
+    "How long recording a window and intending the next takes in the database",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+batches_rescued = Counter("clarion_batches_rescued_total", "Batches whose lease ran out with their worker")
+open_windows = Gauge("clarion_open_windows", "Windows on the wire now", multiprocess_mode="livesum")
+requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
+request_seconds = Histogram("clarion_http_request_seconds", "How long answers took", ["method", "route"])
+imported_rows = Counter("clarion_import_rows_total", "Rows of contact imports by what became of them", ["verdict"])
+
+
+def exposition() -> bytes:
+    """Returns the metrics in Prometheus' text format: of every process of this `serve`, or of this one alone."""
+    if METRICS_DIR_VARIABLE not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def forget_process(pid: int, directory: Path) -> None:
+    """Takes the gauges of an ended process out of the sums; its counters stay counted."""
+    multiprocess.mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+
+
+def new_trace_id() -> str:
+    """Makes a trace id: 32 random hexadecimal digits, as in W3C Trace Context."""
+    return secrets.token_hex(16)
+
+
+def bind_trace(trace_id: str) -> None:
+    """Puts the trace id on every line this task and its children log from now on."""
+    bind_contextvars(trace_id=trace_id)
+
+
+def current_trace_id() -> str | None:
+    """The trace id bound to this task."""
+    value = get_contextvars().get("trace_id")
+    return value if isinstance(value, str) else None
+
+
+def clear_trace() -> None:
+    """Forgets what was bound to this task."""
+    clear_contextvars()
+
+
+_ADDRESS: Final = re.compile(r"([^\s<>\"'(),;:@=]{1,3})[^\s<>\"'(),;:@=]*@([A-Za-z0-9\u0080-\uffff][^\s<>\"'(),;@\\]*)")
+_PHONE: Final = re.compile(r"\+\d{4,11}(\d{3})\b")
+_URL_SECRET: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]*@")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_HIDDEN: Final = ("password", "secret", "authorization", "api_key", "cookie")
+_PROSE: Final = frozenset({"exception", "stack"})
+
+
+def mask(text: str) -> str:
+    """Makes addresses, telephone numbers and passwords in URLs unreadable but comparable: `ali***@example.test`."""
+    text = _URL_SECRET.sub(r"\1:***@", text)
+    text = _ADDRESS.sub(r"\1***@\2", text)
+    return _PHONE.sub(r"+***\1", text)
+
+
+def _masked(name: str, value: object) -> object:
+    if any(hidden in name for hidden in _HIDDEN):
+        return "***"
+    if isinstance(value, str):
+        safe = mask(value)
+        return safe if name in _PROSE else _CONTROL.sub("�", safe)
+    if isinstance(value, Mapping):
+        return {str(key): _masked(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(name, item) for item in value]
+    return value if isinstance(value, int | float | None) else mask(str(value))
+
+
+def _mask_line(_logger: object, _method: str, line: MutableMapping[str, Any]) -> dict[str, Any]:
+    return {name: _masked(name, value) for name, value in line.items()}
+
+
+def configure_logging(*, level: str, style: str, process: str) -> None:
+    """Sends every log line of this process, our own and the libraries', to stderr in one form.
+
+    `style` is json, console, or auto: console on a terminal. Safe to repeat because the last call wins.
+    """
+    readable = style == "console" or (style == "auto" and sys.stderr.isatty())
+    stamp: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        lambda _logger, _method, line: {**line, "process": process, "pid": os.getpid()},
+    ]
+    shape: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, _mask_line]
+    shape.append(structlog.dev.ConsoleRenderer(timestamp_key="at") if readable else structlog.processors.JSONRenderer())
+    structlog.configure(
+        processors=[*stamp, *shape],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*stamp, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shape],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(logging.WARNING, getattr(logging, level.upper())), force=True)
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    """Returns the logger; call it where you log, events come from `Event`."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log
