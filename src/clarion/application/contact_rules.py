@@ -27,8 +27,7 @@ ATTRIBUTES_DEPTH: Final = 8
 ATTRIBUTES_KEYS: Final = 500
 """Keys of a contact's attributes, those of nested objects included."""
 ATTRIBUTE_NAME_LIMIT: Final = 100
-EMAIL_LIMIT: Final = 254
-"""RFC 5321 §4.5.3.1.3, without the angle brackets."""
+PUSH_TOKEN_LIMIT: Final = 4096
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -107,6 +106,11 @@ def read_phone(value: str) -> str | Refusal:
     except phonenumbers.NumberParseException:
         possible = False
     return text if possible else Refusal("phone", "is not a possible number in its country")
+
+
+def read_push_token(value: str) -> str | Refusal:
+    """A device's push token: opaque, 1 to 4,096 characters on one line, compared exactly."""
+    return _read_line(value, PUSH_TOKEN_LIMIT)
 
 
 def read_attributes(value: dict[str, AttributeValue]) -> dict[str, AttributeValue] | Refusal:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from clarion.application import contact_rules as rules
 from clarion.application.ports import Transaction
-from clarion.domain.errors import NotFound
+from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id
 from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+from clarion.rendering.addresses import AddressFault, email_key, parse_email
 
 ADDRESSES_AT_ONCE: Final = 10_000
 """Addresses that one call may suppress."""
@@ -36,7 +38,11 @@ async def suppress(
     Raises:
         Invalid: the address is none, or the source is too long.
     """
-    raise NotImplementedError
+    key = _checked_key(channel, address, "address")
+    problems = [one for one in (key, _source_problem(source)) if isinstance(one, Problem)]
+    if problems:
+        raise Invalid.of(problems)
+    return await tx.suppressions.add(account_id, channel, [str(key)], reason, source) > 0
 
 
 async def import_suppressions(
@@ -51,9 +57,15 @@ async def import_suppressions(
     """Suppresses up to 10,000 addresses, all or none, and returns how many were changed.
 
     Raises:
-        Invalid: naming each address that is none.
+        Invalid: naming each address that is none (100 at most).
     """
-    raise NotImplementedError
+    if len(addresses) > ADDRESSES_AT_ONCE:
+        raise Invalid(Problem("addresses", "count", f"must be at most {ADDRESSES_AT_ONCE} in one call"))
+    keys = [_checked_key(channel, address, f"addresses[{i}]") for i, address in enumerate(addresses)]
+    problems = [one for one in (_source_problem(source), *keys) if isinstance(one, Problem)]
+    if problems:
+        raise Invalid.of(problems[:100])
+    return await tx.suppressions.add(account_id, channel, [str(key) for key in keys], reason, source)
 
 
 async def list_suppressions(
@@ -76,16 +88,24 @@ async def find_suppression(
     Raises:
         NotFound: it is not suppressed.
     """
-    raise NotImplementedError
+    found = None
+    if not rules.check_text(address):
+        found = await tx.suppressions.find(account_id, channel, _key_of_any(channel, address))
+    if found is None:
+        raise NotFound("suppression")
+    return found
 
 
 async def lift_suppression(tx: Transaction, *, account_id: Id, channel: SuppressionChannel, address: str) -> None:
-    """Lets an address be written to again.
+    """Lets an address, in any spelling, be written to again.
 
     Raises:
         NotFound: it was not suppressed.
     """
-    raise NotImplementedError
+    if rules.check_text(address) or not await tx.suppressions.remove(
+        account_id, channel, _key_of_any(channel, address)
+    ):
+        raise NotFound("suppression")
 
 
 async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) -> None:
@@ -97,4 +117,33 @@ async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) 
     Raises:
         NotFound: there is no such delivery, or its contact was erased and no address is known.
     """
-    raise NotImplementedError
+    address = await tx.suppressions.delivery_address(account_id, run_id, seq)
+    if address is None:
+        raise NotFound("delivery")
+    source = f"unsubscribe link of {run_id.hex()}-{seq}"
+    await tx.suppressions.add(
+        account_id, SuppressionChannel.EMAIL, [email_key(address)], SuppressionReason.UNSUBSCRIBED, source
+    )
+
+
+def _checked_key(channel: SuppressionChannel, address: str, field: str) -> str | Problem:
+    if channel is SuppressionChannel.EMAIL:
+        parsed = parse_email(address)
+        return Problem(field, parsed.rule, parsed.message) if isinstance(parsed, AddressFault) else parsed.key
+    read = rules.read_phone if channel is SuppressionChannel.SMS else rules.read_push_token
+    result = read(address)
+    return Problem(field, result.rule, result.message) if isinstance(result, rules.Refusal) else result
+
+
+def _key_of_any(channel: SuppressionChannel, address: str) -> str:
+    """The key to look up: of an address that is none, whatever it may be, so that it is simply not found."""
+    key = _checked_key(channel, address, "address")
+    if isinstance(key, str):
+        return key
+    return email_key(address) if channel is SuppressionChannel.EMAIL else address
+
+
+def _source_problem(source: str) -> Problem | None:
+    if len(source) > SOURCE_LIMIT or rules.check_text(source):
+        return Problem("source", "length", f"must have at most {SOURCE_LIMIT} characters and no NUL")
+    return None

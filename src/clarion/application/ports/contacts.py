@@ -4,33 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+import msgspec
 
 from clarion.domain.contact import Contact
 from clarion.domain.group import Group
 from clarion.domain.ids import Id
 
+EMPTY_OBJECT: Final = msgspec.Raw(b"{}")
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A stored contact as an import sees it: who holds which identity, and how large its attributes are (bytes)."""
+    """A stored contact as an import sees it: which identities it holds, and how large its attributes are (bytes)."""
 
     id: Id
     external_id: str | None
+    email: str | None
     email_key: str | None
     phone: str | None
     attributes_size: int
 
 
+class Given:
+    """Which columns an import gives: one bit each, together in `Columns.given`."""
+
+    EXTERNAL_ID: Final = 1
+    EMAIL: Final = 2
+    PHONE: Final = 4
+    FIRST_NAME: Final = 8
+    LAST_NAME: Final = 16
+    LANGUAGE: Final = 32
+    TIMEZONE: Final = 64
+    CONSENT_EMAIL: Final = 128
+    CONSENT_SMS: Final = 256
+    CONSENT_PUSH: Final = 512
+    CLEAR_ATTRIBUTES: Final = 1024
+    """The stored attributes are dropped before the given ones are merged."""
+    IDENTITY: Final = EXTERNAL_ID | EMAIL | PHONE
+
+    @classmethod
+    def of(cls, column: str) -> int:
+        """The bit of a column of the contact table."""
+        bit: int = getattr(cls, "EMAIL" if column == "email_key" else column.upper())
+        return bit
+
+
 @dataclass(slots=True)
 class Columns:
-    """The columns an import gives one contact. For a stored contact, a name in `given` overwrites, others stay.
+    """What an import says of one contact. On a stored contact, a column whose bit is in `given` overwrites.
 
-    `attributes` is JSON text to merge over the stored object; `dropped` names keys to remove from it.
+    `attributes` is a JSON object that is merged over the stored one; `dropped` names keys to remove from it.
     """
 
     id: Id
-    given: frozenset[str]
+    given: int = 0
     external_id: str | None = None
     email: str | None = None
     email_key: str | None = None
@@ -39,7 +68,7 @@ class Columns:
     last_name: str | None = None
     language: str | None = None
     timezone: str | None = None
-    attributes: str = "{}"
+    attributes: msgspec.Raw = EMPTY_OBJECT
     dropped: tuple[str, ...] = ()
     consent_email: bool | None = None
     consent_sms: bool | None = None
@@ -103,23 +132,25 @@ class Contacts(Protocol):
     async def holders(
         self, account_id: Id, external_ids: Sequence[str], email_keys: Sequence[str], phones: Sequence[str]
     ) -> list[Holder]:
-        """Reads every contact that holds one of these identities, once each."""
+        """Reads and locks every contact that holds one of these identities, once each."""
         ...
 
-    async def copy_new(self, account_id: Id, rows: Sequence[Columns]) -> list[Id]:
+    async def copy_new(self, account_id: Id, rows: Sequence[Columns]) -> set[Id]:
         """Stores new contacts in bulk; returns those not stored because an identity was taken meanwhile."""
         ...
 
-    async def overlay(self, account_id: Id, rows: Sequence[Columns]) -> None:
+    async def overlay(self, account_id: Id, rows: Sequence[Columns], released: Sequence[Id]) -> None:
         """Writes the given columns over stored contacts in bulk; rows that change nothing are not written.
+
+        `released` lose their identities first, so that contacts of one call may exchange them.
 
         Raises:
             Conflict: `CONTACT_ADDRESS_TAKEN` when another contact came to hold one of the identities meanwhile.
         """
         ...
 
-    async def analyze(self) -> None:
-        """Refreshes the planner's statistics after a bulk change; call outside a transaction."""
+    async def refresh(self) -> None:
+        """Makes counts and plans fast again after a bulk change; call outside a transaction."""
         ...
 
 

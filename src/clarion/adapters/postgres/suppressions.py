@@ -1,0 +1,98 @@
+"""Stores suppressed addresses by their canonical key; never makes a key itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clarion.adapters.postgres.connection import Connection
+from clarion.domain.ids import Id
+from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+
+_SUPPRESSION = "channel, address_key, reason, source, created_at"
+
+# index: suppression_pkey. `unsubscribed` is the weakest reason: any other replaces it, nothing replaces another.
+_ADD = """
+INSERT INTO suppression (account_id, channel, address_key, reason, source)
+SELECT DISTINCT $1::bytea, $2, address_key, $4, $5 FROM unnest($3::text[]) AS address_key ORDER BY address_key
+ON CONFLICT (account_id, channel, address_key) DO UPDATE
+    SET reason = excluded.reason, source = excluded.source, created_at = now()
+    WHERE suppression.reason = 'unsubscribed' AND excluded.reason <> 'unsubscribed'
+"""
+
+# index: suppression_pkey.
+_REMOVE = "DELETE FROM suppression WHERE account_id = $1 AND channel = $2 AND address_key = $3 RETURNING true"
+
+# index: suppression_pkey.
+_FIND = f"SELECT {_SUPPRESSION} FROM suppression WHERE account_id = $1 AND channel = $2 AND address_key = $3"
+
+# index: suppression_pkey.
+_LIST = f"""
+SELECT {_SUPPRESSION} FROM suppression
+WHERE account_id = $1 AND (channel, address_key) > ($2, $3) AND ($4::text IS NULL OR channel = $4)
+ORDER BY channel, address_key LIMIT $5
+"""
+
+# index: run_pkey, delivery_pkey, contact_pkey. What the mail was sent to; before that, where it would go.
+_DELIVERY_ADDRESS = """
+SELECT coalesce(delivery.address, contact.email)
+FROM run
+JOIN delivery ON delivery.run_id = run.id AND delivery.seq = $3
+LEFT JOIN contact ON contact.id = delivery.contact_id
+WHERE run.id = $2 AND run.account_id = $1
+"""
+
+
+class SuppressionStore:
+    """The suppressed addresses of all accounts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(
+        self,
+        account_id: Id,
+        channel: SuppressionChannel,
+        address_keys: Sequence[str],
+        reason: SuppressionReason,
+        source: str,
+    ) -> int:
+        """Suppresses addresses; returns how many changed. A weaker reason never replaces a stronger one."""
+        status = await self._connection.execute(_ADD, account_id, channel, list(address_keys), reason, source)
+        return int(status.rpartition(" ")[2])
+
+    async def remove(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> bool:
+        """Lifts one suppression; False when there is none."""
+        return bool(await self._connection.fetchval(_REMOVE, account_id, channel, address_key))
+
+    async def find(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> Suppression | None:
+        """Reads one suppression."""
+        row = await self._connection.fetchrow(_FIND, account_id, channel, address_key)
+        return _suppression(row) if row else None
+
+    async def list_after(
+        self,
+        account_id: Id,
+        after: tuple[SuppressionChannel, str] | None,
+        limit: int,
+        channel: SuppressionChannel | None = None,
+    ) -> list[Suppression]:
+        """Reads suppressions above a cursor, ordered by channel and key."""
+        above = after or ("", "")
+        rows = await self._connection.fetch(_LIST, account_id, *above, channel, limit)
+        return [_suppression(row) for row in rows]
+
+    async def delivery_address(self, account_id: Id, run_id: Id, seq: int) -> str | None:
+        """The address a delivery of this account was sent to; None when there is no such delivery or address."""
+        address: str | None = await self._connection.fetchval(_DELIVERY_ADDRESS, account_id, run_id, seq)
+        return address
+
+
+def _suppression(row: Any) -> Suppression:  # noqa: ANN401 - a driver's record
+    return Suppression(
+        SuppressionChannel(row["channel"]),
+        row["address_key"],
+        SuppressionReason(row["reason"]),
+        row["source"],
+        row["created_at"],
+    )
