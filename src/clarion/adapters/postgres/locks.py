@@ -18,3 +18,12 @@ def account_key(account_id: bytes) -> int:
     Two accounts may meet on a key; then a barrier waits for a little more than it must, and is still right.
     """
     return int.from_bytes(hashlib.sha256(b"account" + account_id).digest()[:8], "big", signed=True)
+
+
+def reply_key(api_key_id: bytes, path: str, key: str) -> int:
+    """The key of one Idempotency-Key, held while its first request is worked on. A signed 64-bit number.
+
+    Two requests may meet on a key; then one of them is told that it is in progress, and tries again.
+    """
+    name = b"\0".join((b"reply", api_key_id, path.encode(), key.encode()))
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
