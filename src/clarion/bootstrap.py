@@ -9,13 +9,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.postgres.database import PostgresDatabase, open_database
-from clarion.adapters.postgres.embedded import EmbeddedServer
-from clarion.adapters.postgres.migrations import check_version
+from clarion.adapters.postgres.embedded import DirectoryInUse, DirectoryLock, EmbeddedServer
+from clarion.adapters.postgres.migrations import SchemaError, check_version, read_version
+from clarion.adapters.postgres.migrations import describe as check_database
+from clarion.adapters.postgres.migrations import migrate as migrate_database
 from clarion.adapters.queue.postgres import WorkSignal
 from clarion.adapters.sealing import AesSealer, KeyRing
+from clarion.rendering.links import Links
 from clarion.rendering.tokens import TokenSigner
 from clarion.settings import Settings
+
+__all__ = [
+    "App",
+    "DirectoryInUse",
+    "DirectoryLock",
+    "EmbeddedServer",
+    "SchemaError",
+    "check_database",
+    "database_url",
+    "migrate_database",
+    "open_app",
+    "read_version",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +45,8 @@ class App:
     signer: TokenSigner
     cursor_key: bytes
     work: WorkSignal
+    channels: ChannelRegistry
+    links: Links
 
 
 def database_url(settings: Settings) -> str:
@@ -54,15 +73,21 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
     )
     work = WorkSignal(url)
     work.start()
+    sealer = AesSealer(ring.subkeys("sealing"), ring.current)
+    signer = TokenSigner(ring.subkeys("links"), ring.current)
+    channels = ChannelRegistry(sealer, helo_name=settings.helo_name)
     try:
         yield App(
             settings=settings,
             database=database,
-            sealer=AesSealer(ring.subkeys("sealing"), ring.current),
-            signer=TokenSigner(ring.subkeys("links"), ring.current),
+            sealer=sealer,
+            signer=signer,
             cursor_key=ring.subkeys("cursors")[ring.current],
             work=work,
+            channels=channels,
+            links=Links(settings.public_url, signer, settings.unsubscribe_mailbox),
         )
     finally:
+        await channels.aclose()
         await work.aclose()
         await database.aclose()

@@ -45,6 +45,8 @@ ORDER BY d.seq
 """
 
 # index: delivery_pkey for every row written, suppression_pkey per address.
+# An outcome that comes late still counts: also for a row that recovery has meanwhile called uncertain. An intent of this
+# very epoch is granted again: the commit that wrote it went unanswered, and nothing went on the wire for it.
 _TURN: Final = """
 WITH held AS (
     SELECT state, category, account_id, deadline_at FROM run WHERE id = $1
@@ -63,7 +65,8 @@ WITH held AS (
         changed_at = now()
     FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::interval[])
              AS o (seq, verdict, reason, reply, wait), held
-    WHERE d.run_id = $1 AND d.seq = o.seq AND d.epoch = $3 AND d.state IN ('sending', 'unknown')
+    WHERE d.run_id = $1 AND d.seq = o.seq AND d.epoch = $3
+      AND (d.state IN ('sending', 'unknown') OR (d.state = 'pending' AND d.reason = 'worker_lost'))
     RETURNING d.seq, d.attempts, d.state, o.verdict, o.reason, o.reply
 ), noted AS (
     INSERT INTO delivery_attempt (run_id, seq, no, verdict, reason, reply)
@@ -79,7 +82,7 @@ WITH held AS (
     SET state = CASE WHEN s.reason IS NULL THEN 'sending' ELSE 'skipped' END,
         reason = CASE WHEN s.reason IN ('unsubscribed') THEN 'unsubscribed'
                       WHEN s.reason IS NOT NULL THEN 'suppressed' END,
-        attempts = d.attempts + (s.reason IS NULL)::int,
+        attempts = d.attempts + (s.reason IS NULL AND d.state = 'pending')::int,
         epoch = $3,
         changed_at = now()
     FROM unnest($12::int[], $13::text[]) AS i (seq, address_key)
@@ -88,7 +91,8 @@ WITH held AS (
     LEFT JOIN suppression AS s
            ON s.account_id = held.account_id AND s.channel = 'email' AND s.address_key = i.address_key
           AND (s.reason <> 'unsubscribed' OR held.category = 'marketing')
-    WHERE held.state = 'sending' AND d.run_id = $1 AND d.seq = i.seq AND d.state = 'pending'
+    WHERE held.state = 'sending' AND d.run_id = $1 AND d.seq = i.seq
+      AND (d.state = 'pending' OR (d.state = 'sending' AND d.epoch = $3))
     RETURNING d.seq, d.state
 )
 SELECT held.state AS run_state,

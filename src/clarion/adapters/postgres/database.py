@@ -11,26 +11,24 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import asyncpg
 
+from clarion.adapters.postgres.accounts import AccountStore, KeyStore
+from clarion.adapters.postgres.batches import BatchStore
+from clarion.adapters.postgres.campaigns import CampaignStore
 from clarion.adapters.postgres.connection import ABSENT_ERRORS, COLLISION_ERRORS, Connection, prepare
+from clarion.adapters.postgres.contacts import ContactStore
+from clarion.adapters.postgres.deliveries import DeliveryStore
+from clarion.adapters.postgres.groups import GroupStore
+from clarion.adapters.postgres.imports import ImportStore
 from clarion.adapters.postgres.locks import account_key
+from clarion.adapters.postgres.replies import ReplyStore
+from clarion.adapters.postgres.runs import RunStore
+from clarion.adapters.postgres.senders import SenderStore
+from clarion.adapters.postgres.suppressions import SuppressionStore
 from clarion.domain.errors import Unavailable
-
-if TYPE_CHECKING:
-    from clarion.adapters.postgres.accounts import AccountStore, KeyStore
-    from clarion.adapters.postgres.batches import BatchStore
-    from clarion.adapters.postgres.campaigns import CampaignStore
-    from clarion.adapters.postgres.contacts import ContactStore
-    from clarion.adapters.postgres.deliveries import DeliveryStore
-    from clarion.adapters.postgres.groups import GroupStore
-    from clarion.adapters.postgres.imports import ImportStore
-    from clarion.adapters.postgres.replies import ReplyStore
-    from clarion.adapters.postgres.runs import RunStore
-    from clarion.adapters.postgres.senders import SenderStore
-    from clarion.adapters.postgres.suppressions import SuppressionStore
 
 T = TypeVar("T")
 
@@ -40,6 +38,7 @@ IDLE_IN_TRANSACTION_MS: Final = 60_000
 TRIES: Final = 5
 
 _BARRIER = "SELECT pg_advisory_xact_lock($1)"
+_ANNOUNCE = "SELECT pg_notify('clarion_work', '')"
 
 
 class PostgresTransaction:
@@ -47,6 +46,10 @@ class PostgresTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    async def announce_work(self) -> None:
+        """Wakes the workers once this transaction commits."""
+        await self.connection.execute(_ANNOUNCE)
 
     async def barrier(self, account_id: bytes) -> None:
         """Waits until every turn of the account that began before has ended. Use it outside a transaction.
@@ -60,85 +63,61 @@ class PostgresTransaction:
     @cached_property
     def accounts(self) -> AccountStore:
         """Accounts."""
-        from clarion.adapters.postgres.accounts import AccountStore
-
         return AccountStore(self.connection)
 
     @cached_property
     def keys(self) -> KeyStore:
         """API keys."""
-        from clarion.adapters.postgres.accounts import KeyStore
-
         return KeyStore(self.connection)
 
     @cached_property
     def contacts(self) -> ContactStore:
         """Contacts."""
-        from clarion.adapters.postgres.contacts import ContactStore
-
         return ContactStore(self.connection)
 
     @cached_property
     def groups(self) -> GroupStore:
         """Groups and their members."""
-        from clarion.adapters.postgres.groups import GroupStore
-
         return GroupStore(self.connection)
 
     @cached_property
     def imports(self) -> ImportStore:
         """Contact imports."""
-        from clarion.adapters.postgres.imports import ImportStore
-
         return ImportStore(self.connection)
 
     @cached_property
     def suppressions(self) -> SuppressionStore:
         """Suppressions."""
-        from clarion.adapters.postgres.suppressions import SuppressionStore
-
         return SuppressionStore(self.connection)
 
     @cached_property
     def senders(self) -> SenderStore:
         """Senders."""
-        from clarion.adapters.postgres.senders import SenderStore
-
         return SenderStore(self.connection)
 
     @cached_property
     def campaigns(self) -> CampaignStore:
         """Campaigns and their revisions."""
-        from clarion.adapters.postgres.campaigns import CampaignStore
-
         return CampaignStore(self.connection)
 
     @cached_property
     def runs(self) -> RunStore:
         """Runs."""
-        from clarion.adapters.postgres.runs import RunStore
-
         return RunStore(self.connection)
 
     @cached_property
     def deliveries(self) -> DeliveryStore:
         """Deliveries and their attempts."""
-        from clarion.adapters.postgres.deliveries import DeliveryStore
-
         return DeliveryStore(self.connection)
 
     @cached_property
     def batches(self) -> BatchStore:
         """Batches and their leases."""
-        from clarion.adapters.postgres.batches import BatchStore
-
         return BatchStore(self.connection)
 
     @cached_property
     def replies(self) -> ReplyStore:
         """Replies kept for an Idempotency-Key."""
-        from clarion.adapters.postgres.replies import ReplyStore
-
         return ReplyStore(self.connection)
 
 
@@ -203,6 +182,13 @@ class PostgresDatabase:
             self.pool.terminate()
 
 
+async def _keep(_connection: object) -> None:
+    """Nothing to undo when a connection goes back: no store sets anything that outlives its transaction.
+
+    The driver's own clean-up would be one more statement for every transaction.
+    """
+
+
 async def open_database(
     url: str,
     *,
@@ -231,6 +217,7 @@ async def open_database(
             command_timeout=statement_timeout_s + CONNECT_TIMEOUT_S,
             max_inactive_connection_lifetime=60,
             init=init,
+            reset=_keep,
             server_settings={
                 "application_name": application_name,
                 "statement_timeout": str(int(statement_timeout_s * 1000)),

@@ -49,6 +49,10 @@ class Transaction(Protocol):
     @property
     def replies(self) -> Replies: ...
 
+    async def announce_work(self) -> None:
+        """Wakes the workers once this transaction commits; losing the call costs a second of waiting, never work."""
+        ...
+
     async def barrier(self, account_id: bytes) -> None:
         """Returns once every send intent of the account that began before this call has been committed or dropped.
 

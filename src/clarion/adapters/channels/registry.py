@@ -1,0 +1,66 @@
+"""The open ways out of one process: one channel per sender, kept while its configuration stays the same.
+
+Opens the seal on a password only to hand it to the channel that logs in with it. Each kind of channel is beside this
+module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from clarion.adapters.channels.smtp.channel import SmtpChannel
+from clarion.application.ports.channel import Channel
+from clarion.application.ports.senders import Sealer
+from clarion.domain.ids import Id
+from clarion.domain.sender import Sender
+
+_KEPT: Final = 500
+"""Senders whose channels one process keeps open."""
+
+
+class ChannelRegistry:
+    """Channels by sender, opened at first use and replaced when the sender was changed."""
+
+    def __init__(self, sealer: Sealer, *, helo_name: str) -> None:
+        self._sealer = sealer
+        self._helo_name = helo_name
+        self._open: dict[Id, tuple[datetime, Channel]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def of(self, sender: Sender, sealed_password: bytes | None) -> Channel:
+        """The channel of this sender as it is configured now.
+
+        Raises:
+            Unavailable: no configured key opens the seal on its password.
+        """
+        kept = self._open.pop(sender.id, None)
+        if kept is not None and kept[0] == sender.updated_at:
+            self._open[sender.id] = kept
+            return kept[1]
+        if kept is not None:
+            self._leave(kept[1])
+        if len(self._open) >= _KEPT:
+            self._leave(self._open.pop(next(iter(self._open)))[1])
+        channel = self.fresh(sender, sealed_password)
+        self._open[sender.id] = (sender.updated_at, channel)
+        return channel
+
+    def fresh(self, sender: Sender, sealed_password: bytes | None) -> Channel:
+        """A channel of its own that the caller closes: for a probe or a few test messages."""
+        password = self._sealer.open(sealed_password).decode() if sealed_password else None
+        return SmtpChannel(replace(sender.relay, password=password), helo_name=self._helo_name)
+
+    def _leave(self, channel: Channel) -> None:
+        leaving = asyncio.ensure_future(channel.aclose())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    async def aclose(self) -> None:
+        """Lets what is on the wire finish and closes every connection."""
+        for _, channel in self._open.values():
+            self._leave(channel)
+        self._open.clear()
+        await asyncio.gather(*self._leaving, return_exceptions=True)

@@ -1,0 +1,75 @@
+"""From a stored message to a compiled plan: the one place where a run's facts, its sender and its links meet.
+
+Used before a start (checks, preview, test sends) and by the send path. Where to read next: `rendering.plan`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clarion.application.ports.runs import RunSource
+from clarion.domain.campaign import Campaign, Category
+from clarion.domain.content import EmailContent
+from clarion.domain.errors import Invalid, Problem
+from clarion.domain.ids import Id
+from clarion.domain.sender import Sender
+from clarion.rendering.links import Links
+from clarion.rendering.plan import EmailPlan, RunFacts, compile_email
+
+_NOWHERE: Final = Id(bytes(12))
+_PLACEHOLDER_FROM: Final = "sender@clarion.invalid"
+
+
+def plan_of_run(source: RunSource, sender: Sender, links: Links) -> EmailPlan:
+    """Compiles what is the same for every recipient of a run.
+
+    Raises:
+        Invalid: the stored content no longer compiles, which a start would have refused.
+    """
+    facts = RunFacts(
+        account_id=source.account_id,
+        account_name=source.account_name,
+        campaign_id=source.campaign_id,
+        campaign_name=source.campaign_name,
+        run_id=source.run_id,
+        category=source.category,
+        from_address=source.email.from_ or sender.from_address,
+        reply_to=source.email.reply_to,
+    )
+    return compile_email(source.email, facts=facts, links=links)
+
+
+def plan_of_campaign(
+    campaign: Campaign, email: EmailContent, *, account_id: Id, account_name: str, sender: Sender | None, links: Links
+) -> EmailPlan:
+    """Compiles a campaign that has no run yet; its links belong to no delivery and lead nowhere."""
+    facts = RunFacts(
+        account_id=account_id,
+        account_name=account_name,
+        campaign_id=campaign.id,
+        campaign_name=campaign.name,
+        run_id=_NOWHERE,
+        category=campaign.category,
+        from_address=email.from_ or (sender.from_address if sender else _PLACEHOLDER_FROM),
+        reply_to=email.reply_to,
+    )
+    return compile_email(email, facts=facts, links=links)
+
+
+def check_content(email: EmailContent, category: Category) -> list[Problem]:
+    """Everything that is wrong with a message as its author wrote it; an empty list means it compiles."""
+    facts = RunFacts(
+        account_id=_NOWHERE,
+        account_name="",
+        campaign_id=_NOWHERE,
+        campaign_name="",
+        run_id=_NOWHERE,
+        category=category,
+        from_address=email.from_ or _PLACEHOLDER_FROM,
+        reply_to=email.reply_to,
+    )
+    try:
+        compile_email(email, facts=facts, links=None)
+    except Invalid as error:
+        return list(error.problems)
+    return []

@@ -1,0 +1,183 @@
+"""The worker: runs every stage of the send path until it is told to stop.
+
+Owns the loops, the leases it holds and the drain; the stages are in `pipeline`. Any number of workers share one
+database. A stop finishes the windows on the wire, records them and gives every batch back, so nothing is left uncertain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from clarion.application.ports import Database
+from clarion.application.ports.batches import ClaimedBatch
+from clarion.bootstrap import App
+from clarion.domain.campaign import Lane
+from clarion.domain.errors import Unavailable
+from clarion.domain.ids import Id
+from clarion.pipeline import due, importing, recovering, settling, snapshot
+from clarion.pipeline.plans import Plans
+from clarion.pipeline.sending import Drive, set_within
+
+log = structlog.get_logger(__name__)
+
+IDLE_S: Final = 1.0
+"""How long an idle loop waits when nobody rings: the bound on what a lost announcement costs."""
+TROUBLE_S: Final = 2.0
+"""How long a loop rests after something unforeseen."""
+
+
+class Bell(Protocol):
+    """Tells that there may be work. A ring may be lost, doubled or needless; nothing depends on it but speed."""
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Waits for a ring at most `timeout_s`; tells whether there was one."""
+        ...
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker process. `drives_at_once` bounds its batches, `drives_per_sender` those on one sender."""
+
+    database: Database
+    plans: Plans
+    bell: Bell
+    name: str
+    lease: timedelta
+    lanes: Sequence[Lane] = (Lane.TRANSACTIONAL, Lane.BULK)
+    drives_at_once: int = 12
+    drives_per_sender: int = 3
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _held: dict[asyncio.Task[None], ClaimedBatch] = field(default_factory=dict)
+    _sizes: dict[Id, int] = field(default_factory=dict)
+    _stirred: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, drain_s: float) -> bool:
+        """Works until `stopping` is set, then drains for at most `drain_s`; tells whether it gave everything back."""
+        loops = [
+            asyncio.create_task(self._keep_on(step), name=step.__name__)
+            for step in (self._listen, self._claim, self._freeze, self._import, self._keep_leases, self._tick)
+        ]
+        await self.stopping.wait()
+        for loop in loops:
+            if loop.get_name() != self._keep_leases.__name__:
+                loop.cancel()
+        drained = await self._drain(drain_s)
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        return drained
+
+    async def _drain(self, drain_s: float) -> bool:
+        held = list(self._held)
+        if not held:
+            return True
+        _, late = await asyncio.wait(held, timeout=drain_s)
+        for drive in late:
+            drive.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        log.info("worker_drained", batches=len(held), unfinished=len(late))
+        return not late
+
+    async def _keep_on(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeats one loop's step; what goes wrong in it is told and rested after, never the end of the loop."""
+        while True:
+            try:
+                await step()
+            except Unavailable as error:
+                log.warning("database_unavailable", loop=step.__name__, error=str(error))
+                await asyncio.sleep(TROUBLE_S)
+            except Exception:
+                log.exception("worker_loop_failed", loop=step.__name__)
+                await asyncio.sleep(TROUBLE_S)
+
+    async def _listen(self) -> None:
+        if await self.bell.wait(IDLE_S):
+            self._stir()
+
+    def _stir(self) -> None:
+        """Wakes every waiting loop. Whoever took the event before looking for work has missed nothing."""
+        stirred, self._stirred = self._stirred, asyncio.Event()
+        stirred.set()
+
+    async def _claim(self) -> None:
+        stirred = self._stirred
+        batch = await self._claim_one() if len(self._held) < self.drives_at_once else None
+        if batch is None:
+            await set_within(stirred, IDLE_S)
+            return
+        drive = asyncio.create_task(self._drive(batch))
+        self._held[drive] = batch
+        drive.add_done_callback(self._let_go)
+
+    async def _claim_one(self) -> ClaimedBatch | None:
+        by_sender = Counter(batch.sender_id for batch in self._held.values())
+        busy = [sender_id for sender_id, drives in by_sender.items() if drives >= self.drives_per_sender]
+        async with self.database.reading() as tx:
+            return await tx.batches.claim(self.name, self.lanes, busy, self.lease)
+
+    async def _drive(self, batch: ClaimedBatch) -> None:
+        route = await self.plans.route(batch.account_id, batch.run_id, batch.sender_id)
+        if route is None:
+            await settling.give_up(self.database, batch, "The sender or the message of this run cannot be used")
+            return
+        await Drive(batch, self.database, route, self.stopping, self._sizes).run()
+        await settling.settle(self.database, batch)
+
+    def _let_go(self, drive: asyncio.Task[None]) -> None:
+        batch = self._held.pop(drive)
+        self._stir()
+        if not drive.cancelled() and (error := drive.exception()):
+            log.error("batch_failed", run_id=batch.run_id.hex(), batch=batch.no, exc_info=error)
+
+    async def _keep_leases(self) -> None:
+        await asyncio.sleep(self.lease.total_seconds() / 3)
+        held = list(self._held.values())
+        if held:
+            async with self.database.reading() as tx:
+                await tx.batches.renew(held, self.lease)
+
+    async def _freeze(self) -> None:
+        stirred = self._stirred
+        if not await snapshot.take_slice(self.database):
+            await set_within(stirred, IDLE_S)
+
+    async def _import(self) -> None:
+        stirred = self._stirred
+        if not await importing.merge_next(self.database):
+            await set_within(stirred, IDLE_S)
+
+    async def _tick(self) -> None:
+        await recovering.recover(self.database)
+        await due.start_due(self.database)
+        await due.stop_overdue(self.database)
+        await settling.close_runs(self.database)
+        await asyncio.sleep(IDLE_S)
+
+
+async def run(app: App) -> int:
+    """Works for `app` until SIGTERM or SIGINT, then drains; returns the exit status: 1 if something was left behind."""
+    settings = app.settings
+    worker = Worker(
+        database=app.database,
+        plans=Plans(app.database, app.channels, app.links),
+        bell=app.work,
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        lease=timedelta(seconds=settings.lease_seconds),
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stopping.set)
+    log.info("worker_started", worker=worker.name)
+    drained = await worker.run(settings.drain_seconds)
+    log.info("worker_stopped", worker=worker.name, drained=drained)
+    return 0 if drained else 1

@@ -1,0 +1,56 @@
+"""Campaigns whose time has come: scheduled ones start, those past their end stop. Kept by the database clock.
+
+The same use cases that a person calls do the work, so a campaign started by the clock and one started by hand differ
+in nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clarion.application import lifecycle
+from clarion.application.ports import Database
+from clarion.domain.campaign import CampaignState
+from clarion.domain.errors import Conflict, Invalid, NotFound
+from clarion.domain.ids import Id
+
+_CAMPAIGNS: Final = 50
+END_REACHED: Final = "end_reached"
+
+
+async def start_due(database: Database) -> int:
+    """Starts scheduled campaigns whose start time has passed; one that cannot start fails with the reason.
+
+    Safe to repeat, and from several workers at once, because a start moves a campaign once.
+    """
+    async with database.reading() as tx:
+        waiting = await tx.campaigns.due(_CAMPAIGNS)
+    for account_id, campaign_id in waiting:
+        try:
+            async with database.transaction() as tx:
+                await lifecycle.start(tx, account_id=account_id, campaign_id=campaign_id)
+        except NotFound:
+            continue
+        except (Conflict, Invalid) as error:
+            await _fail_if_scheduled(database, account_id, campaign_id, f"{error.code}: {error}")
+    return len(waiting)
+
+
+async def _fail_if_scheduled(database: Database, account_id: Id, campaign_id: Id, reason: str) -> None:
+    """Another worker may have started it a moment before: then there is nothing to fail."""
+    async with database.transaction() as tx:
+        scheduled = frozenset({CampaignState.SCHEDULED})
+        await tx.campaigns.move(account_id, campaign_id, scheduled, CampaignState.FAILED, reason)
+
+
+async def stop_overdue(database: Database) -> int:
+    """Stops campaigns that are past their end; whoever was not reached is cancelled."""
+    async with database.reading() as tx:
+        overdue = await tx.campaigns.overdue(_CAMPAIGNS)
+    for account_id, campaign_id in overdue:
+        try:
+            async with database.transaction() as tx:
+                await lifecycle.stop(tx, account_id=account_id, campaign_id=campaign_id, reason=END_REACHED)
+        except (Conflict, NotFound):
+            continue
+    return len(overdue)

@@ -1,0 +1,80 @@
+"""What is the same for every recipient of a run, compiled once per worker and kept while the run lasts.
+
+Runs are immutable in all that a plan depends on, so a cached plan is never stale. Next: `rendering.plan`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from clarion.application.messages import plan_of_run
+from clarion.application.ports import Database
+from clarion.application.ports.channel import Channel
+from clarion.domain.campaign import Category
+from clarion.domain.errors import Invalid
+from clarion.domain.ids import Id
+from clarion.domain.sender import Sender
+from clarion.rendering.links import Links
+from clarion.rendering.plan import EmailPlan
+
+_KEPT: Final = 64
+"""Runs whose plans one worker keeps."""
+
+
+class Channels(Protocol):
+    """The open ways out, one per sender."""
+
+    def of(self, sender: Sender, sealed_password: bytes | None) -> Channel:
+        """The channel of this sender as it is configured now; opened at first use, replaced when it changed."""
+        ...
+
+    async def aclose(self) -> None:
+        """Lets what is on the wire finish and closes every connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A run's compiled plan, and the channel it goes out on."""
+
+    plan: EmailPlan
+    channel: Channel
+    category: Category
+    sender: Sender
+
+
+class Plans:
+    """Compiled plans by run, and the channel each goes out on."""
+
+    def __init__(self, database: Database, channels: Channels, links: Links) -> None:
+        self._database = database
+        self._channels = channels
+        self._links = links
+        self._kept: OrderedDict[Id, tuple[EmailPlan, Category]] = OrderedDict()
+
+    async def route(self, account_id: Id, run_id: Id, sender_id: Id) -> Route | None:
+        """The plan and channel of a run; None when the run, its sender or its content is gone or broken.
+
+        The sender is read each time, so that a changed password or limit takes effect with the next batch.
+        """
+        async with self._database.reading() as tx:
+            sender = await tx.senders.get(account_id, sender_id)
+            if sender is None:
+                return None
+            sealed = await tx.senders.sealed_password(sender_id)
+            compiled = self._kept.get(run_id)
+            source = None if compiled else await tx.runs.source(run_id)
+        if source is not None:
+            try:
+                compiled = (plan_of_run(source, sender, self._links), source.category)
+            except Invalid:
+                return None
+            self._kept[run_id] = compiled
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        if compiled is None:
+            return None
+        plan, category = compiled
+        return Route(plan, self._channels.of(sender, sealed), category, sender)

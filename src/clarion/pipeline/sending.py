@@ -1,0 +1,190 @@
+"""Second stage: a claimed batch goes out window by window, intent before effect.
+
+For each window: render it, write the outcomes of the window before together with the intent for this one (one
+transaction, `Batches.turn`), then hand exactly what was granted to the channel. No transaction is open while the
+network is. A worker drives several batches at once, so the wire never waits for the database. After a crash only the
+open windows are uncertain (`recovering`). Next: `settling`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from clarion.application.ports import Database, Transaction
+from clarion.application.ports.batches import Attempted, ClaimedBatch, Recipient, Refused, Turn, TurnResult
+from clarion.application.ports.channel import Window
+from clarion.domain.campaign import RunState
+from clarion.domain.delivery import backoff
+from clarion.domain.errors import Unavailable
+from clarion.domain.ids import Id
+from clarion.domain.outcome import Outcome, Reason, Verdict
+from clarion.pipeline.plans import Route
+from clarion.rendering.addresses import email_key
+from clarion.rendering.email import WireEmail
+from clarion.rendering.plan import Refusal
+
+T = TypeVar("T")
+
+WINDOW_LIMIT: Final = 200
+"""Messages of a window at most: how many may be uncertain per batch after a crash."""
+_WINDOW_LEAST: Final = 20
+_WINDOW_S: Final = 0.1
+"""A window is sized to take about this long."""
+_PATIENCE_S: Final = 5.0
+"""How often a window is looked at again while most of it has no answer."""
+_STRAGGLERS: Final = 0.1
+"""A batch goes on without the last of a window when no more than this share has no answer."""
+_DATABASE_AWAY_S: Final = 0.5
+"""Between two tries to record while the database is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One message ready for the wire, with what the intent needs to know of it."""
+
+    seq: int
+    attempts: int
+    address_key: str
+    message: WireEmail
+
+
+@dataclass(slots=True)
+class OpenWindow:
+    """A window on the wire and the deliveries it carries, by position."""
+
+    window: Window
+    members: Sequence[Rendered]
+
+    def drain(self) -> list[Attempted]:
+        """Takes the outcomes that have come, with the wait before the next try of those worth one."""
+        return [attempted(self.members[index], outcome) for index, outcome in self.window.drain()]
+
+
+def attempted(member: Rendered, outcome: Outcome) -> Attempted:
+    """Adds to an outcome how long its delivery waits before the next try, if it gets one."""
+    if outcome.verdict is not Verdict.RETRY:
+        return Attempted(member.seq, outcome)
+    return Attempted(member.seq, outcome, backoff(member.attempts + 1, random.random()))
+
+
+@dataclass(slots=True)
+class Drive:
+    """One batch being sent by this worker. Setting `stopping` ends it after the window on the wire.
+
+    `sizes` remembers from batch to batch how many messages of a sender go out in about 100 ms.
+    """
+
+    batch: ClaimedBatch
+    database: Database
+    route: Route
+    stopping: asyncio.Event
+    sizes: dict[Id, int]
+    _wire: list[OpenWindow] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Sends the batch to its end, or until the run is paused or stopped, the lease is lost or `stopping` is set.
+
+        On return nothing of the batch is on the wire and every outcome is recorded. While the database is away it
+        waits: nothing new goes out, nothing known is forgotten.
+        """
+        recipients = await self._insisting(lambda tx: tx.batches.recipients(self.batch, self.route.plan.columns))
+        at = 0
+        while at < len(recipients) and not self.stopping.is_set():
+            window = recipients[at : at + self._window_size()]
+            at += len(window)
+            if not await self._send(window):
+                break
+        await self._finish()
+
+    async def _send(self, recipients: Sequence[Recipient]) -> bool:
+        """Writes the intent and puts what was granted on the wire; False when the batch must not go on."""
+        members, refused = self._render(recipients)
+        if not await self._keep_pace(len(members)):
+            return False
+        turn = Turn(self._drain(), refused, [(member.seq, member.address_key) for member in members])
+        result = await self._turn(turn)
+        granted = [member for member in members if member.seq in result.granted]
+        if granted:
+            await self._put_on_wire(granted)
+        return result.holds_lease and result.run_state is RunState.SENDING
+
+    def _render(self, recipients: Sequence[Recipient]) -> tuple[list[Rendered], list[Refused]]:
+        members: list[Rendered] = []
+        refused: list[Refused] = []
+        render = self.route.plan.render
+        for recipient in recipients:
+            if recipient.is_deleted:
+                refused.append(Refused(recipient.seq, Reason.CONTACT_DELETED, ""))
+                continue
+            message = render(recipient.seq, recipient.address, recipient.contact)
+            if isinstance(message, Refusal):
+                refused.append(Refused(recipient.seq, message.reason, message.detail))
+            else:
+                key = email_key(recipient.address)
+                members.append(Rendered(recipient.seq, recipient.attempts, key, message))
+        return members, refused
+
+    async def _put_on_wire(self, members: Sequence[Rendered]) -> None:
+        began = time.monotonic()
+        window = Window([member.message for member in members])
+        self._wire.append(OpenWindow(window, members))
+        self.route.channel.send(window)
+        while not await window.wait(_PATIENCE_S) and window.open > len(members) * _STRAGGLERS:
+            continue
+        fitting = int(len(members) * _WINDOW_S / max(time.monotonic() - began, 0.001))
+        self.sizes[self.route.sender.id] = max(_WINDOW_LEAST, min(WINDOW_LIMIT, fitting))
+
+    def _window_size(self) -> int:
+        rate = self.route.sender.rate_per_second
+        paced = WINDOW_LIMIT if rate is None else max(1, int(rate * _WINDOW_S))
+        return min(paced, self.sizes.get(self.route.sender.id, WINDOW_LIMIT))
+
+    async def _keep_pace(self, messages: int) -> bool:
+        """Waits for the sender's turn; False when the wait was cut short because the worker is stopping."""
+        rate = self.route.sender.rate_per_second
+        if rate is None or not messages:
+            return True
+        sender_id = self.route.sender.id
+        wait_s = await self._insisting(lambda tx: tx.senders.reserve(sender_id, messages, rate))
+        return not (wait_s > 0 and await set_within(self.stopping, wait_s))
+
+    def _drain(self) -> list[Attempted]:
+        drained = [attempt for open_window in self._wire for attempt in open_window.drain()]
+        self._wire = [open_window for open_window in self._wire if open_window.window.open]
+        return drained
+
+    async def _finish(self) -> None:
+        """Waits for every outcome that is still to come and records it."""
+        while True:
+            outcomes = self._drain()
+            if outcomes:
+                await self._turn(Turn(outcomes))
+            if not self._wire:
+                return
+            await self._wire[0].window.wait(_PATIENCE_S)
+
+    async def _turn(self, turn: Turn) -> TurnResult:
+        return await self._insisting(lambda tx: tx.batches.turn(self.batch, turn))
+
+    async def _insisting(self, step: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Runs one step on the database, again and again while it is away. Every step is safe to repeat."""
+        while True:
+            try:
+                async with self.database.reading() as tx:
+                    return await step(tx)
+            except Unavailable:
+                await asyncio.sleep(_DATABASE_AWAY_S)
+
+
+async def set_within(event: asyncio.Event, wait_s: float) -> bool:
+    """Waits at most `wait_s` seconds for the event; tells whether it was set."""
+    try:
+        await asyncio.wait_for(event.wait(), wait_s)
+    except TimeoutError:
+        return False
+    return True
