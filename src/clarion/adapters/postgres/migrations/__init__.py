@@ -67,6 +67,17 @@ async def read_version(url: str) -> str | None:
         await connection.close()
 
 
+async def describe(url: str) -> str:
+    """Returns the server's version and the schema's in words. Raises as `check_version` does."""
+    await check_version(url)
+    connection = await _connect(url)
+    try:
+        server = connection.get_server_version()
+    finally:
+        await connection.close()
+    return f"PostgreSQL {server.major}.{server.minor}, schema {known_versions()[-1]}"
+
+
 async def check_version(url: str) -> None:
     """Returns when the database has exactly the schema of this program.
 

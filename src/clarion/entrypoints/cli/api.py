@@ -1,0 +1,63 @@
+"""`clarion api`: one HTTP process. Under `clarion serve` it is started by the supervisor, with a socket handed down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+
+from clarion.bootstrap import open_app
+from clarion.entrypoints.cli.child import as_child
+from clarion.entrypoints.listening import inherited_listener, open_listener, port_of
+from clarion.settings import Settings
+
+KEEP_ALIVE_S = 75
+
+
+def api() -> None:
+    """Serve the HTTP API of an existing, migrated database."""
+    with as_child("api") as settings:
+        listener = inherited_listener()
+        if listener is None:
+            listener = open_listener(settings.host, settings.port)
+            print(f"Clarion listens on http://{settings.host}:{port_of(listener)}", flush=True)
+        uvloop.run(_serve(settings, listener))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which would end the process before the application is taken down."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # asked a second time
+        self.should_exit = True
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    from clarion.entrypoints.http.app import create_app  # noqa: PLC0415 - the other commands do without it
+
+    async with open_app(settings, pool_size=settings.api_pool_size, role="api") as app:
+        config = uvicorn.Config(
+            create_app(app),
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=settings.drain_seconds,
+        )
+        await _Server(config).serve(sockets=[listener])

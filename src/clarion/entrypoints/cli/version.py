@@ -1,0 +1,10 @@
+"""`clarion version`."""
+
+from __future__ import annotations
+
+from clarion import __version__
+
+
+def version() -> None:
+    """Print the version."""
+    print(__version__)

@@ -1,0 +1,29 @@
+"""`clarion worker`: one sending process. Any number may run beside each other on one database."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import uvloop
+
+from clarion.bootstrap import open_app
+from clarion.entrypoints.cli.child import as_child
+from clarion.settings import Settings
+
+
+def worker() -> None:
+    """Send: claim batches of an existing, migrated database until told to stop."""
+    with as_child("worker") as settings:
+        uvloop.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from clarion.entrypoints.worker import run  # noqa: PLC0415 - the other commands do without it
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with open_app(settings, pool_size=settings.worker_pool_size, role="worker") as app:
+        await run(app, stopping)
