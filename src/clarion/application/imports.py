@@ -46,7 +46,7 @@ async def append_chunk(tx: Transaction, *, import_id: Id, no: int, body: bytes) 
 
 
 async def finish_receiving(tx: Transaction, *, account_id: Id, import_id: Id) -> Import:
-    """Says the body is whole: the import waits to be merged and a worker is woken on commit.
+    """Says the body is whole: the import waits to be merged and a worker is woken on commit. An empty one fails.
 
     Raises:
         Conflict: `IMPORT_ENDED` when the import no longer receives.
@@ -54,6 +54,9 @@ async def finish_receiving(tx: Transaction, *, account_id: Id, import_id: Id) ->
     received = await tx.imports.mark_received(account_id, import_id)
     if received is None:
         raise Conflict("IMPORT_ENDED", "The import no longer receives data")
+    if received.bytes_received == 0:
+        await tx.imports.fail(import_id, "The file is empty")
+        return await get_import(tx, account_id=account_id, import_id=import_id)
     return received
 
 

@@ -51,8 +51,7 @@ class Given:
         return bit
 
 
-@dataclass(slots=True)
-class Columns:
+class Columns(msgspec.Struct):
     """What an import says of one contact. On a stored contact, a column whose bit is in `given` overwrites.
 
     `attributes` is a JSON object that is merged over the stored one; `dropped` names keys to remove from it.
