@@ -1,0 +1,234 @@
+"""Subject and bodies of one message, compiled into a single template and rendered in one call.
+
+The three parts and the MIME lines between them are one template, because a call into the engine costs more than the
+text it carries. Line ends, dots at line starts and separators that are known beforehand are settled when compiling, so
+that most deliveries need no second look. Where to read next: `templates`, `markup`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from clarion.domain.content import BODY_LIMIT, SUBJECT_LIMIT, EmailContent
+from clarion.domain.errors import Problem
+from clarion.domain.ids import Id
+from clarion.rendering.email import body_frame, crlf
+from clarion.rendering.envelope import Urls
+from clarion.rendering.facts import RunFacts
+from clarion.rendering.headers import UNSAFE, subject_value
+from clarion.rendering.language import (
+    Branch, Const, End, Expr, Hole, LanguageFault, Loop, Node, Text, children, engine_source, expressions_of,
+    optional_of, read_template, variables_of,
+)  # fmt: skip
+from clarion.rendering.markup import checked_html, text_of_html
+from clarion.rendering.templates import OUTPUT_LIMIT, CompiledTemplate, RenderFault, without_nulls
+
+_SEPARATOR: Final = "\x1e"
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_SENDABLE = re.compile("[^\x00\x1e]*")
+_HTML_START: Final = "{% autoescape 'html' %}"
+_HTML_END: Final = "{% endautoescape %}"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def boundary_of(run_id: Id) -> str:
+    """The separator of a run's parts: made from the run's id, so that no author can know it while writing."""
+    return "=_" + hashlib.sha256(b"boundary" + run_id).hexdigest()[:32]
+
+
+class Body:
+    """A message's subject, text and HTML, compiled. `variables` and `optional` are the dotted names they look up."""
+
+    __slots__ = (
+        "_always_careful", "_early_dots", "_fast", "_frame", "_given", "_nodes", "_plain", "_subject", "derived_text",
+        "optional", "variables",
+    )  # fmt: skip
+
+    def __init__(self, subject: list[Node], text: list[Node], html: list[Node], *, boundary: str, facts: RunFacts,
+                 derived_text: bool) -> None:  # fmt: skip
+        self._nodes = (subject, text, html)
+        everything = [*subject, *text, *html]
+        self._frame = body_frame(boundary)
+        self._given = {
+            "account": {"id": facts.account_id.hex(), "name": facts.account_name},
+            "campaign": {"id": facts.campaign_id.hex(), "name": facts.campaign_name},
+        }
+        self.variables = variables_of(everything)
+        self.optional = optional_of(everything)
+        self.derived_text = derived_text
+        # Account and campaign names are not looked at per person, and a text in the template may spell a line break.
+        self._always_careful = b"\\" in _encode(self._given) or any(_spells_control(node) for node in everything)
+        self._early_dots = not (_may_print_dot(text) or _may_print_dot(html))
+        self._subject = _fixed_subject(subject)
+        self._plain: CompiledTemplate | None = None
+        self._fast = self._compiled(early_dots=self._early_dots)
+
+    @classmethod
+    def read(cls, content: EmailContent, boundary: str, facts: RunFacts, problems: list[Problem]) -> Body | None:
+        """Reads all parts of a message; what is wrong with them is added to `problems`."""
+        subject = _read_subject(content.subject, problems)
+        html = _read_part(content.html, "message.email.html", problems, is_html=True)
+        if content.text is None:
+            text = text_of_html(html) if html is not None else None
+        else:
+            text = _read_part(content.text, "message.email.text", problems, is_html=False)
+        if subject is None or text is None or html is None:
+            return None
+        try:
+            body = cls(subject, text, html, boundary=boundary, facts=facts, derived_text=content.text is None)
+        except RenderFault as fault:
+            problems.append(Problem("message.email.html", "template", str(fault)))
+            return None
+        if body._fast.is_too_expensive():
+            problems.append(Problem("message.email.html", "too_expensive", "the message could grow without measure"))
+        return body
+
+    def _compiled(self, *, early_dots: bool) -> CompiledTemplate:
+        subject, text, html = self._nodes
+        before, between, after = self._frame
+        text_source, html_source = (engine_source(_dotted(part) if early_dots else part) for part in (text, html))
+        source = (
+            f"{engine_source(subject)}{_SEPARATOR}{before}{text_source}{between}"
+            f"{_HTML_START}{html_source}{_HTML_END}{after}\n"  # the engine drops one line end at the very end
+        )
+        return CompiledTemplate(source, [*subject, *text, *html], self._given)
+
+    def render(self, contact: Mapping[str, object], urls: Urls) -> tuple[str, str, bool]:
+        """Subject value and body for one person, and whether dots at line starts still have to be doubled.
+
+        Raises: RenderFault when the data does not fit.
+        """
+        contact, size, careful = self._looked_over(contact)
+        template = self._slow() if careful else self._fast
+        data = {"contact": contact, "unsubscribe_url": urls.unsubscribe, "view_url": urls.view}
+        printed, _, content = template.render(size, data).partition(_SEPARATOR)
+        subject = self._subject if self._subject is not None else _subject(printed)
+        if careful:
+            if not _SENDABLE.fullmatch(content):
+                msg = "the data holds a NUL or separator character"
+                raise RenderFault(msg)
+            content = crlf(content)
+        return subject, content, careful or not self._early_dots
+
+    def parts(self, contact: Mapping[str, object], urls: Urls) -> tuple[str, str, str]:
+        """Subject, text and HTML on their own, for looking at; raises like `render`."""
+        contact, size, _ = self._looked_over(contact)
+        data = {"contact": contact, "unsubscribe_url": urls.unsubscribe, "view_url": urls.view}
+        subject, text, html = (
+            CompiledTemplate(f"{start}{engine_source(part)}{end}\n", part, self._given).render(size, data)
+            for part, start, end in zip(self._nodes, ("", "", _HTML_START), ("", "", _HTML_END), strict=True)
+        )
+        _subject(subject)
+        return subject, text, html
+
+    def _looked_over(self, contact: Mapping[str, object]) -> tuple[Mapping[str, object], int, bool]:
+        """The contact without nulls, the size of its JSON, and whether it may hold line breaks or controls.
+
+        JSON writes every control character, and nothing else that matters here, with a backslash.
+        """
+        try:
+            encoded = _encode(contact)
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+            msg = "the data is not plain text, numbers, lists and objects"
+            raise RenderFault(msg) from None
+        if b"null" in encoded:
+            contact = without_nulls(contact)
+        return contact, len(encoded), self._always_careful or b"\\" in encoded
+
+    def _slow(self) -> CompiledTemplate:
+        if not self._early_dots:
+            return self._fast
+        if self._plain is None:
+            self._plain = self._compiled(early_dots=False)
+        return self._plain
+
+
+def _subject(printed: str) -> str:
+    if len(printed) > SUBJECT_LIMIT:
+        msg = f"the subject is longer than {SUBJECT_LIMIT} characters"
+        raise RenderFault(msg)
+    value = subject_value(printed)
+    if value is None:
+        msg = "the subject holds a line break or control character"
+        raise RenderFault(msg)
+    return value
+
+
+def _fixed_subject(nodes: list[Node]) -> str | None:
+    if any(not isinstance(node, Text) for node in nodes):
+        return None
+    return _subject("".join(node.text for node in nodes if isinstance(node, Text)))
+
+
+def _read_subject(source: str, problems: list[Problem]) -> list[Node] | None:
+    if UNSAFE.search(source):
+        message = "a subject is one line without control characters"
+        problems.append(Problem("message.email.subject", "line_break", message))
+        return None
+    if len(source) > SUBJECT_LIMIT:
+        message = f"a subject is at most {SUBJECT_LIMIT} characters long"
+        problems.append(Problem("message.email.subject", "too_long", message))
+        return None
+    return _read_part(source, "message.email.subject", problems, is_html=False)
+
+
+def _read_part(source: str, field: str, problems: list[Problem], *, is_html: bool) -> list[Node] | None:
+    control = _CONTROL.search(source)
+    if control:
+        message = f"the text holds a control character (U+{ord(control[0]):04X})"
+        problems.append(Problem(field, "character", message))
+    elif len(source.encode()) > BODY_LIMIT:
+        problems.append(Problem(field, "too_large", f"a body is at most {BODY_LIMIT // 1024} KiB"))
+    else:
+        try:
+            nodes = read_template(crlf(source))
+            return checked_html(nodes) if is_html else nodes
+        except LanguageFault as fault:
+            problems.append(Problem(field, fault.rule, f"line {fault.line}: {fault.message}"))
+    return None
+
+
+def _spells_control(node: Node) -> bool:
+    return any(_has_control_text(expr) for expr in expressions_of(node))
+
+
+def _has_control_text(expr: Expr) -> bool:
+    if isinstance(expr, Const):
+        return isinstance(expr.value, str) and not expr.value.isprintable()
+    return any(map(_has_control_text, children(expr)))
+
+
+def _dotted(nodes: list[Node]) -> list[Node]:
+    """The part with dots at line starts doubled, where it is certain that they stand at a line start."""
+    doubled: list[Node] = [
+        Text(node.text.replace("\n.", "\n.."), node.line) if isinstance(node, Text) else node for node in nodes
+    ]
+    if doubled and isinstance(doubled[0], Text) and doubled[0].text.startswith("."):
+        doubled[0] = Text("." + doubled[0].text, doubled[0].line)
+    return doubled
+
+
+def _may_print_dot(nodes: list[Node]) -> bool:
+    """Whether something other than plain text may put a dot at a line start: then dots are doubled per message."""
+    fresh, entries = True, []
+    for at, node in enumerate(nodes):
+        if isinstance(node, Text):
+            if fresh and at and node.text.startswith("."):
+                return True
+            fresh = node.text.endswith("\n")
+        elif isinstance(node, Hole):
+            if fresh and variables_of([node]) - {"unsubscribe_url", "view_url"}:
+                return True
+        elif isinstance(node, Loop) or (isinstance(node, Branch) and node.kind == "if"):
+            entries.append(fresh)
+            fresh = fresh or isinstance(node, Loop)
+        elif isinstance(node, Branch):
+            entries[-1], fresh = entries[-1] or fresh, entries[-1]
+        elif isinstance(node, End):
+            fresh = fresh or entries.pop()
+    return False

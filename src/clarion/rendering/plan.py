@@ -1,0 +1,177 @@
+"""What is the same for every recipient of a run, computed once: templates, header block, MIME skeleton, link starts.
+
+`compile_email` finds every mistake an author can make and raises them together. `EmailPlan.render` then never raises:
+a person whose data cannot be rendered is a `Refusal`. A plan is immutable and may be cached for as long as its run.
+Where to read next: `templates` (the language and its limits), `email` (the bytes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from clarion.domain.campaign import Category
+from clarion.domain.content import EmailContent
+from clarion.domain.errors import Invalid, Problem
+from clarion.domain.outcome import Reason
+from clarion.rendering.addresses import Mailbox, is_mailbox, parse_mailbox
+from clarion.rendering.body import Body, boundary_of
+from clarion.rendering.email import BOUNDARIES, WireEmail, has_long_line, reencoded, stuffed
+from clarion.rendering.envelope import Envelope
+from clarion.rendering.facts import RunFacts
+from clarion.rendering.headers import subject_value
+from clarion.rendering.language import ROOTS
+from clarion.rendering.links import Links
+from clarion.rendering.templates import RenderFault
+
+_NOT_TEXT: Final = "the data holds half a surrogate pair"
+_COLUMNS: Final = {
+    "externalId": "external_id",
+    "email": "email",
+    "phone": "phone",
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "language": "language",
+    "timezone": "timezone",
+    "attributes": "attributes",
+}
+
+
+__all__ = ["EmailPlan", "Preview", "Refusal", "RunFacts", "compile_email"]
+
+
+class Refusal(NamedTuple):
+    """Why this person gets no message: the delivery is skipped with this reason and detail."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A message as one person would get it. `headers` are the names and values that would go out, in order."""
+
+    subject: str
+    html: str
+    text: str
+    from_: str
+    reply_to: str | None
+    headers: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+
+class EmailPlan:
+    """One run's email, ready to be rendered for each of its people. Make it with `compile_email`.
+
+    `variables` are the dotted names the message looks up, `columns` the contact columns those need, `warnings` what an
+    author should know before the start.
+    """
+
+    __slots__ = ("_body", "_envelope", "columns", "optional", "variables", "warnings")
+
+    def __init__(self, envelope: Envelope, body: Body, warnings: tuple[str, ...]) -> None:
+        self._envelope = envelope
+        self._body = body
+        self.variables = body.variables
+        self.optional = body.optional
+        self.columns = frozenset(
+            _COLUMNS[name.split(".")[1]]
+            for name in self.variables
+            if name.startswith("contact.") and name.split(".")[1] in _COLUMNS
+        )
+        self.warnings = warnings
+
+    def render(self, seq: int, address: str, contact: Mapping[str, object], date: str) -> WireEmail | Refusal:
+        """The email for one person, or why there is none. Never raises for bad data; pure.
+
+        `address` is a mailbox as `addresses` gives it, `contact` plain JSON data under the API's names, `date` comes
+        from `headers.date_header`. The same delivery always gets the same Message-ID and the same tokens.
+        """
+        if not is_mailbox(address):
+            return Refusal(Reason.INVALID_ADDRESS, "not an address that can go on the wire")
+        envelope = self._envelope
+        urls = envelope.urls(seq)
+        try:
+            subject, content, careful = self._body.render(contact, urls)
+            headers, message_id = envelope.headers(seq, address, subject, date, urls)
+            data = (headers + content).encode()
+        except (RenderFault, UnicodeError) as fault:
+            return Refusal(Reason.RENDER_FAILED, str(fault) if isinstance(fault, RenderFault) else _NOT_TEXT)
+        if careful:
+            data = stuffed(data)
+        if data.count(envelope.boundary) != BOUNDARIES:
+            return Refusal(Reason.RENDER_FAILED, "the data holds the separator of the message's parts")
+        if has_long_line(data):
+            data = reencoded(data)
+        return WireEmail(envelope.mail_from, address, data, not data.isascii(), not address.isascii(), message_id)
+
+    def preview(self, address: str, contact: Mapping[str, object], date: str) -> Preview | Refusal:
+        """The message as this person would see it; its links carry a delivery number that no delivery has."""
+        try:
+            urls = self._envelope.urls(0)
+            subject, text, html = self._body.parts(contact, urls)
+            block, _ = self._envelope.headers(0, address, subject_value(subject) or "", date, urls)
+        except RenderFault as fault:
+            return Refusal(Reason.RENDER_FAILED, str(fault))
+        lines = block.replace("\r\n ", " ").strip().split("\r\n")
+        headers = tuple((name, value) for name, _, value in (line.partition(": ") for line in lines))
+        return Preview(
+            subject=subject,
+            html=html,
+            text=text,
+            from_=self._envelope.from_,
+            reply_to=self._envelope.reply_to,
+            headers=headers,
+            warnings=self.warnings,
+        )
+
+
+def compile_email(content: EmailContent, *, facts: RunFacts, links: Links | None) -> EmailPlan:
+    """Compiles a message once for a run.
+
+    Raises: Invalid with one Problem per mistake, fields named as in the API (`message.email.html`).
+    """
+    problems: list[Problem] = []
+    from_ = _mailbox(content.from_ or facts.from_address, "message.email.from", problems)
+    reply_to_text = content.reply_to or facts.reply_to
+    reply_to = _mailbox(reply_to_text, "message.email.replyTo", problems) if reply_to_text else None
+    boundary = boundary_of(facts.run_id)
+    body = Body.read(content, boundary, facts, problems)
+    if facts.category is Category.MARKETING and links is None:
+        problems.append(Problem("category", "links", "marketing mail needs a public address for its unsubscribe links"))
+    if problems or from_ is None or body is None:
+        raise Invalid.of(problems)
+    envelope = Envelope(
+        from_=from_, reply_to=reply_to, boundary=boundary, facts=facts, links=links, variables=body.variables
+    )
+    return EmailPlan(envelope, body, _warnings(body, facts))
+
+
+def _mailbox(text: str, field: str, problems: list[Problem]) -> Mailbox | None:
+    parsed = parse_mailbox(text)
+    if isinstance(parsed, Mailbox):
+        return parsed
+    problems.append(Problem(field, parsed.rule, parsed.message))
+    return None
+
+
+_FIELDS: Final = {
+    "contact": frozenset(_COLUMNS),
+    "campaign": frozenset({"id", "name"}),
+    "account": frozenset({"id", "name"}),
+}
+
+
+def _warnings(body: Body, facts: RunFacts) -> tuple[str, ...]:
+    found = [f"nothing is named '{name}'" for name in sorted(body.variables) if not _is_known(name)]
+    if facts.category is Category.MARKETING and "unsubscribe_url" not in body.variables:
+        found.append("the body has no unsubscribe link (unsubscribe_url); only the headers carry one")
+    return tuple(found)
+
+
+def _is_known(name: str) -> bool:
+    root, _, rest = name.partition(".")
+    if root not in ROOTS:
+        return False
+    return root not in _FIELDS or not rest or rest.split(".")[0] in _FIELDS[root]

@@ -1,0 +1,172 @@
+"""The template engine behind its fence: minijinja with only our filters, fed only what `language` wrote.
+
+Owns the engine's environments, its limits, and what happens when a person's data is large. Authors are untrusted: their
+source is read and rewritten by `language` before the engine sees it, data is plain (dict, list, text, number, bool), and
+output is bounded. Where to read next: `bounds`, `markup` (what HTML adds), `plan` (who calls this).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from minijinja import Environment, TemplateError, safe
+
+from clarion.rendering.bounds import Bounds, bounds_of
+from clarion.rendering.language import Node, engine_source
+
+FUEL: Final = 20_000
+"""Engine instructions for one message; an honest one uses some hundreds."""
+OUTPUT_LIMIT: Final = 2 * 1024 * 1024
+"""Octets of one rendered message."""
+PEAK_LIMIT: Final = 4 * 1024 * 1024
+"""Octets of any single value while rendering."""
+_WORK_LIMIT: Final = 64 * 1024 * 1024
+_SMALL: Final = 64
+_SLACK: Final = 16
+_NAME: Final = "message"
+_URL = re.compile(r"\s*(?:https?://|mailto:|tel:|[/#?])", re.IGNORECASE)
+_URL_NOISE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
+_METHOD_TYPES = (dict, list)
+
+
+class RenderFault(Exception):
+    """One person's data cannot be rendered; the text says why, without quoting the data."""
+
+
+class _Overflow(Exception):
+    """The output grew beyond its limit while rendering."""
+
+
+def _truncate(value: object, length: int, end: str = "…") -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= length else text[: max(0, length)] + end
+
+
+def _field(value: object, key: str) -> object:
+    return value.get(key, "") if isinstance(value, Mapping) else ""
+
+
+def _link(value: object) -> str:
+    """A value that starts a URL attribute: only http, https, mailto, tel or a path; anything else becomes `#`."""
+    text = _URL_NOISE.sub("", "" if value is None else str(value))
+    return safe(html.escape(text if _URL.match(text) else "#"))
+
+
+_ALLOWED_GLOBALS: Final = frozenset({"range"})
+_SPARE_GLOBALS: Final = ("debug", "dict", "namespace", "joiner", "cycler", "lipsum")
+_SPARE_FILTERS: Final = ("tojson", "format", "indent", "batch", "slice", "map", "select", "reject", "selectattr",
+                         "rejectattr", "pprint", "attr", "lines", "split", "chain", "zip", "groupby", "safe_", "bool",
+                         "wordwrap", "striptags")  # fmt: skip
+
+
+def _environment(given: Mapping[str, Mapping[str, str]]) -> Environment:
+    env = Environment(debug=False, fuel=FUEL, undefined_behavior="chainable", pycompat=False)
+    for name in _SPARE_GLOBALS:
+        env.remove_global(name)
+    for name in _SPARE_FILTERS:
+        env.remove_filter(name)
+    env.add_filter("truncate", _truncate)
+    env.add_filter("field", _field)
+    env.add_filter("link", _link)
+    for name, value in given.items():
+        env.add_global(name, dict(value))
+    return env
+
+
+class CompiledTemplate:
+    """One template, compiled once, rendered for many people. Immutable from outside; use from one thread at a time."""
+
+    __slots__ = ("_bounds", "_careful", "_given", "_nodes", "_render", "_source")
+
+    def __init__(self, source: str, nodes: list[Node], given: Mapping[str, Mapping[str, str]]) -> None:
+        self._source = source
+        self._nodes = nodes
+        self._given = given
+        self._bounds: dict[int, Bounds] = {}
+        self._careful: _CarefulEnvironment | None = None
+        env = _environment(given)
+        try:
+            env.add_template(_NAME, source)
+        except TemplateError as fault:
+            raise RenderFault(_said(fault)) from None
+        self._render = env.render_template
+
+    def is_too_expensive(self) -> bool:
+        """Whether even a person without data, or with very little, would exceed the limits."""
+        peak, total = self.bounds(_SMALL)
+        return peak > PEAK_LIMIT or total > OUTPUT_LIMIT * _SLACK
+
+    def bounds(self, size: int) -> Bounds:
+        """What the template can produce at most from data of `size` octets."""
+        step = size.bit_length()
+        found = self._bounds.get(step)
+        if found is None:
+            found = self._bounds[step] = bounds_of(self._nodes, 1 << step, FUEL)
+        return found
+
+    def render(self, size: int, data: Mapping[str, Any]) -> str:
+        """Renders for data whose JSON is `size` octets long.
+
+        Raises: RenderFault when the data does not fit the template or the limits.
+        """
+        peak, total = self._bounds.get(size.bit_length()) or self.bounds(size)
+        try:
+            if total <= OUTPUT_LIMIT and peak <= PEAK_LIMIT:
+                return self._render(_NAME, **data)
+            return self._carefully(peak, data)
+        except TemplateError as fault:
+            raise RenderFault(_said(fault)) from None
+        except (_Overflow, OverflowError, RecursionError, UnicodeError, ValueError, TypeError) as fault:
+            raise RenderFault(str(fault) or "the data cannot be rendered") from None
+
+    def _carefully(self, peak: int, data: Mapping[str, Any]) -> str:
+        if peak > PEAK_LIMIT:
+            msg = "a value would grow too large"
+            raise RenderFault(msg)
+        if self._careful is None:
+            self._careful = _CarefulEnvironment(self._source, self._given)
+        return self._careful.render(max(500, min(FUEL, _WORK_LIMIT // (peak + 1))), data)
+
+
+class _CarefulEnvironment:
+    """The same template with every printed value counted; slower, for data large enough to need it."""
+
+    def __init__(self, source: str, given: Mapping[str, Mapping[str, str]]) -> None:
+        self._left = 0
+        self._env = _environment(given)
+        self._env.finalizer = self._count
+        self._env.add_template(_NAME, source)
+
+    def _count(self, value: object) -> object:
+        self._left -= len(value) if isinstance(value, str) else len(str(value))
+        if self._left < 0:
+            msg = f"the message would be larger than {OUTPUT_LIMIT // 1024} KiB"
+            raise _Overflow(msg)
+        return value
+
+    def render(self, fuel: int, data: Mapping[str, Any]) -> str:
+        self._left = OUTPUT_LIMIT
+        self._env.fuel = fuel
+        return self._env.render_template(_NAME, **data)
+
+
+def _said(fault: TemplateError) -> str:
+    text = f"{fault.message}" if fault.message else fault.kind
+    return "the template is too expensive for this data" if "fuel" in text else text.splitlines()[0][:200]
+
+
+def compile_source(nodes: list[Node], given: Mapping[str, Mapping[str, str]]) -> CompiledTemplate:
+    """Compiles one template on its own."""
+    return CompiledTemplate(engine_source(nodes), nodes, given)
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
+    """The data with nulls gone from objects and empty in lists, so that null prints and defaults as missing does."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return ["" if inner is None else without_nulls(inner) for inner in value]
+    return value
