@@ -86,7 +86,7 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
             cursor_key=ring.subkeys("cursors")[ring.current],
             work=work,
             channels=channels,
-            links=Links(settings.public_url, signer, settings.unsubscribe_mailbox),
+            links=Links(settings.link_base_url, signer, settings.unsubscribe_mailbox),
         )
     finally:
         await channels.aclose()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
+import sys
 
 import uvloop
 
@@ -15,15 +14,12 @@ from clarion.settings import Settings
 def worker() -> None:
     """Send: claim batches of an existing, migrated database until told to stop."""
     with as_child("worker") as settings:
-        uvloop.run(_work(settings))
+        code = uvloop.run(_work(settings))
+    sys.exit(code)
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings) -> int:
     from clarion.entrypoints.worker import run  # noqa: PLC0415 - the other commands do without it
 
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     async with open_app(settings, pool_size=settings.worker_pool_size, role="worker") as app:
-        await run(app, stopping)
+        return await run(app)
