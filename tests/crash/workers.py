@@ -1,0 +1,69 @@
+"""Real worker processes, started, watched and killed by the pids we own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli", "worker")
+
+
+class Workers:
+    """A fixed number of `clarion worker` processes; the killed are replaced at once."""
+
+    def __init__(self, count: int, env: Mapping[str, str], log: Path, chance: random.Random) -> None:
+        self._count = count
+        self._env = {**os.environ, **env}
+        self._log = log
+        self._chance = chance
+        self._alive: list[subprocess.Popen[bytes]] = []
+        self.kills = 0
+        self.unexpected_exits: list[int] = []
+
+    def __enter__(self) -> Self:
+        self.fill()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._alive:
+            process.terminate()
+        for process in self._alive:
+            try:
+                process.wait(35)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run now."""
+        return [process.pid for process in self._alive]
+
+    def fill(self) -> None:
+        """Starts workers until there are enough; notes those that ended by themselves."""
+        for process in [process for process in self._alive if process.poll() is not None]:
+            self.unexpected_exits.append(process.returncode)
+            self._alive.remove(process)
+        while len(self._alive) < self._count:
+            with self._log.open("ab") as log:
+                self._alive.append(
+                    subprocess.Popen(COMMAND, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                )
+
+    def kill_one(self) -> None:
+        """SIGKILLs a random worker and starts another in its place."""
+        process = self._chance.choice(self._alive)
+        self._alive.remove(process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self.kills += 1
+        self.fill()
