@@ -125,6 +125,12 @@ class Sink:
         if len(self.accepted) < count:
             await asyncio.wait_for(event.wait(), patience_s)
 
+    async def wait_deserted(self, patience_s: float = 10.0) -> None:
+        """Waits until no client is connected."""
+        async with asyncio.timeout(patience_s):
+            while self.open_connections:
+                await asyncio.wait([connection.gone for connection in self.open_connections])
+
     def recipients(self) -> list[str]:
         """Every accepted recipient, in order, repeated as often as accepted."""
         return [recipient for acceptance in self.accepted for recipient in acceptance.rcpt_to]

@@ -34,6 +34,7 @@ class SinkConnection(asyncio.Protocol):
         self._manners = sink.manners
         sink.connections += 1
         self._number = sink.connections
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._buffer = bytearray()
         self._out: list[bytes] = []
         self._held = False
@@ -42,6 +43,7 @@ class SinkConnection(asyncio.Protocol):
         self._asking: Callable[[bytes], None] | None = None
         self._done = 0
         self._in_data = False
+        self._searched = 0
         self._forget()
 
     # asyncio's side
@@ -59,6 +61,8 @@ class SinkConnection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._sink.open_connections.discard(self)
+        if not self.gone.done():
+            self.gone.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -276,9 +280,12 @@ class SinkConnection(asyncio.Protocol):
         if self._script is not None and self._script.at == "mid-data" and len(self._buffer) > 2:
             self._act(self._script, "mid-data")
             return False
-        end = self._buffer.find(_END)
+        end = self._buffer.find(_END, self._searched)
         if end < 0:
+            # Where the end may begin: the last four bytes are looked at again.
+            self._searched = max(0, len(self._buffer) - len(_END) + 1)
             return False
+        self._searched = 0
         data = bytes(self._buffer[2 : end + 2])
         del self._buffer[: end + len(_END)]
         self._in_data = False
@@ -335,13 +342,15 @@ class SinkConnection(asyncio.Protocol):
         return script.act != "grey"
 
     def _cut(self, at: str) -> None:
+        self._flush()
+        self._held = True
         if at == "after-answer":
             # Linger 0: the answer may be lost in the reset, as when a machine behind a balancer dies.
-            self._flush()
             raw = self._transport.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._out.clear()
-        self.cut()
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     def _hang_up(self, reply: bytes) -> None:
         self._say(reply)

@@ -123,6 +123,7 @@ class SmtpChannel:
         """Forgets a connection, and opens another if messages wait."""
         self._finished_before += exchange.finished
         self._exchanges.discard(exchange)
+        self._moved_at = self._now()
         if exchange in self._idle:
             self._idle.remove(exchange)
         if self._closing:
@@ -143,8 +144,8 @@ class SmtpChannel:
             return
         room = self._relay.max_connections - len(self._exchanges) - len(self._openings)
         wanted = -(-waiting // _MESSAGES_PER_NEW_CONNECTION) - len(self._openings)
-        if self._failures:
-            # A relay that just failed is tried by one connection first.
+        if self._failures or not self._exchanges:
+            # A relay that just failed, or was not reached yet, is tried by one connection first.
             wanted = 1 - len(self._openings)
         for _ in range(min(room, wanted)):
             opening = asyncio.get_running_loop().create_task(self._open())
@@ -159,11 +160,16 @@ class SmtpChannel:
         except OpeningFailed as failure:
             self._note_failure(failure.outcome)
             return
+        except Exception as fault:
+            # A surprise is reported by the loop, but must cost a pause like any failure: the next try comes at once.
+            self._note_failure(Outcome.retry(Reason.CONNECTION_FAILED, f"no connection: {type(fault).__name__}"))
+            raise
         self._failures = 0
         exchange = Exchange(
             connection, can, self, timeouts=self._timeouts, limit=self._relay.max_messages_per_connection
         )
         self._exchanges.add(exchange)
+        self._moved_at = self._now()
         exchange.start()
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
@@ -177,6 +183,9 @@ class SmtpChannel:
 
     def _note_failure(self, outcome: Outcome) -> None:
         self._last_failure = outcome
+        if self._now() < self._open_again_at:
+            # Connections that were opened together fail together: that is one failure.
+            return
         pause = min(self._timeouts.longest_pause, self._timeouts.first_pause * 2 ** min(self._failures, 20))
         self._failures += 1
         # Jitter, so that workers do not knock together.

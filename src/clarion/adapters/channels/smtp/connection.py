@@ -52,6 +52,8 @@ class Connection(asyncio.Protocol):
                 # Only a whole reply counts: a byte now and then does not keep a deadline away.
                 self.answered_at = self._loop.time()
                 self.listener.on_replies(replies)
+            if self._reader.fault is not None:
+                self.give_up(self._reader.fault)
         except GarbledReply as fault:
             self.give_up(str(fault))
 

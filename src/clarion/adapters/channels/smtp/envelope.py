@@ -16,6 +16,7 @@ from clarion.rendering.email import WireEmail
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f-\x9f<>\u2028\u2029\ud800-\udfff]")
 _UNWRITABLE: Final = Outcome.failed(Reason.INVALID_ADDRESS, "the address cannot be written in an SMTP command")
 _NO_SMTPUTF8: Final = Outcome.failed(Reason.UNSUPPORTED_ADDRESS, "the server does not take non-ASCII addresses")
+_EIGHT_BIT: Final = Outcome.failed(Reason.MESSAGE_REJECTED, "the server takes 7-bit messages only")
 
 
 class Addresser:
@@ -54,6 +55,8 @@ class Addresser:
                 line += " BODY=8BITMIME"
             else:
                 data = message.seven_bit().data
+                if not data.isascii():
+                    return _EIGHT_BIT
         if can.size:
             if 0 < can.size_limit < len(data):
                 return Outcome.failed(Reason.TOO_BIG, f"{len(data)} bytes; the server takes {can.size_limit} at most")

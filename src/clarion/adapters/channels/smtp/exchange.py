@@ -8,37 +8,31 @@ what a broken conversation means: before the final dot nothing was sent, after i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from clarion.adapters.channels.smtp.capabilities import Capabilities
 from clarion.adapters.channels.smtp.connection import Connection
 from clarion.adapters.channels.smtp.envelope import Addresser
-from clarion.adapters.channels.smtp.outcomes import Phase, refusal
+from clarion.adapters.channels.smtp.outcomes import refusal
 from clarion.adapters.channels.smtp.replies import Reply, parse_reply, reply_text
+from clarion.adapters.channels.smtp.stages import (
+    BODY,
+    CLOSED,
+    DATA,
+    DOT,
+    EXPECTED,
+    IDLE,
+    LEAVING,
+    MAIL,
+    PHASES,
+    RCPT,
+    RESET,
+    Owner,
+    patience,
+)
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
-
-# Plain integers, not an enum: this is looked at four times a message.
-IDLE: Final = 0
-RESET: Final = 1
-MAIL: Final = 2
-RCPT: Final = 3
-DATA: Final = 4
-BODY: Final = 5
-DOT: Final = 6
-LEAVING: Final = 7
-CLOSED: Final = 8
-
-_EXPECTED: Final = (b"", b"250", b"250", b"250", b"354", b"", b"250", b"", b"")
-_PHASES: Final = {
-    RESET: Phase.RSET,
-    MAIL: Phase.MAIL,
-    RCPT: Phase.RCPT,
-    DATA: Phase.DATA,
-    BODY: Phase.DOT,
-    DOT: Phase.DOT,
-}
 
 _WHOLE_LIMIT: Final = 32_768
 """Bytes of data up to which one copied write is cheaper than two. Above, the dot waits for the data to leave."""
@@ -47,57 +41,8 @@ Taken = tuple[Window, int, bytes, bytes]
 """A message in our hands: its window, its place there, its command group, its data."""
 
 
-class Owner(Protocol):
-    """Who hands out messages and wants to know how the connection fares."""
-
-    def take(self) -> tuple[Window, int] | None:
-        """The next waiting message."""
-        ...
-
-    def give_back(self, window: Window, index: int) -> bool:
-        """Lets another connection have a message whose data was not written; False when it had that chance before."""
-        ...
-
-    def wants_loan(self) -> bool:
-        """True when a message waiting behind a slow answer would be sent sooner elsewhere."""
-        ...
-
-    def rested(self, exchange: Exchange) -> None:
-        """The exchange has nothing to do."""
-        ...
-
-    def ended(self, exchange: Exchange) -> None:
-        """The exchange is over; every message it had is settled or given back."""
-        ...
-
-
 class Exchange:
     """One connection's messages, from the first MAIL to QUIT. A connection's listener."""
-
-    __slots__ = (
-        "_addresser",
-        "_connection",
-        "_current",
-        "_left_in_buffer",
-        "_lent",
-        "_limit",
-        "_next",
-        "_owner",
-        "_pipelining",
-        "_refused_at",
-        "_reset",
-        "_sent_last",
-        "_stage",
-        "_steps",
-        "_tail",
-        "_take",
-        "_taken",
-        "_timeouts",
-        "_words_last",
-        "_write",
-        "finished",
-        "retiring",
-    )
 
     def __init__(
         self, connection: Connection, can: Capabilities, owner: Owner, *, timeouts: Timeouts, limit: int
@@ -163,8 +108,8 @@ class Exchange:
                 self._leave()
         elif stage == BODY:
             self._check_progress(waited)
-        elif waited > self._patience(stage):
-            self._connection.give_up(f"no answer to {_PHASES.get(stage, 'QUIT')} within {self._patience(stage):g} s")
+        elif waited > (limit := patience(stage, self._timeouts)):
+            self._connection.give_up(f"no answer to {PHASES.get(stage, 'QUIT')} within {limit:g} s")
         elif stage == DOT and self._next is not None and waited > self._timeouts.lend and self._owner.wants_loan():
             self._lend()
 
@@ -174,7 +119,7 @@ class Exchange:
         """Takes replies in order; the common ones cost one comparison each."""
         for reply in replies:
             stage = self._stage
-            if reply[:3] != _EXPECTED[stage]:
+            if reply[:3] != EXPECTED[stage]:
                 self._on_other(stage, reply)
             elif stage == DOT:
                 self._accepted(reply)
@@ -325,19 +270,24 @@ class Exchange:
         if current is None or self._refused_at:
             return
         self._refused_at = stage
-        current[0].settle(current[1], refusal(_PHASES[stage], reply))
+        current[0].settle(current[1], refusal(PHASES[stage], reply))
 
     def _on_shutdown(self, stage: int, reply: Reply) -> None:
         # Before the data, a connection that has served may simply have come to its end: the message tries another.
-        if stage in {BODY, DOT} or not self.finished:
+        current = self._current
+        if current is not None and not self._refused_at and not self._try_elsewhere(current, stage):
             self._refuse(stage, reply)
+        self._current = None
         self._connection.give_up(reply.text)
+
+    def _try_elsewhere(self, taken: Taken, stage: int) -> bool:
+        return stage not in {BODY, DOT} and self.finished > 0 and self._owner.give_back(taken[0], taken[1])
 
     def _settle_lost(self, taken: Taken, stage: int, why: str) -> None:
         window, index = taken[0], taken[1]
         if stage == DOT:
             window.settle(index, Outcome.unknown(Reason.NO_ANSWER, why))
-        elif stage == BODY or not self.finished or not self._owner.give_back(window, index):
+        elif not self._try_elsewhere(taken, stage):
             window.settle(index, Outcome.retry(Reason.CONNECTION_LOST, why))
 
     def _leave(self) -> None:
@@ -351,13 +301,6 @@ class Exchange:
             # Its DATA is already on its way here: after the awaited answer this connection can only be dropped.
             self._next = None
             self._lent = True
-
-    def _patience(self, stage: int) -> float:
-        if stage == DOT:
-            return self._timeouts.dot
-        if stage == DATA:
-            return self._timeouts.data
-        return self._timeouts.leave if stage == LEAVING else self._timeouts.command
 
     def _check_progress(self, waited: float) -> None:
         left = self._connection.transport.get_write_buffer_size()

@@ -37,26 +37,25 @@ class Reply:
 
 
 class ReplyReader:
-    """Cuts a byte stream into whole replies, keeping at most one unfinished reply."""
+    """Cuts a byte stream into whole replies, keeping at most one unfinished reply.
 
-    __slots__ = ("_lines", "_rest")
+    `fault` tells that what came last can be no reply; the replies before it are good and must be heard first.
+    """
+
+    __slots__ = ("_lines", "_rest", "fault")
 
     def __init__(self) -> None:
         self._rest = b""
         self._lines: list[bytes] = []
+        self.fault: str | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Takes bytes, gives the replies they complete, each raw: its lines joined by LF, CR kept.
-
-        Raises: GarbledReply.
-        """
+        """Takes bytes, gives the replies they complete, each raw: its lines joined by LF, CR kept."""
         if self._rest:
             data = self._rest + data
         lines = data.split(b"\n")
-        self._rest = rest = lines.pop()
-        if len(data) > LINE_LIMIT:
-            _check_lengths(lines, rest)
-        if self._lines:
+        self._rest = lines.pop()
+        if len(data) > LINE_LIMIT or self._lines:
             return self._gather(lines)
         for line in lines:
             if line[3:4] == b"-":
@@ -69,21 +68,22 @@ class ReplyReader:
         return not self._rest and not self._lines
 
     def _gather(self, lines: list[bytes]) -> list[bytes]:
-        whole = []
+        whole: list[bytes] = []
         held = self._lines
         for line in lines:
             held.append(line)
-            if len(held) > REPLY_LINES_LIMIT:
-                raise GarbledReply(f"a reply of more than {REPLY_LINES_LIMIT} lines")
+            if len(line) > LINE_LIMIT or len(held) > REPLY_LINES_LIMIT:
+                return self._give_up(whole)
             if line[3:4] != b"-":
                 whole.append(b"\n".join(held))
                 held.clear()
+        return self._give_up(whole) if len(self._rest) > LINE_LIMIT else whole
+
+    def _give_up(self, whole: list[bytes]) -> list[bytes]:
+        self._lines.clear()
+        self._rest = b""
+        self.fault = f"a reply line longer than {LINE_LIMIT} bytes, or a reply of over {REPLY_LINES_LIMIT} lines"
         return whole
-
-
-def _check_lengths(lines: list[bytes], rest: bytes) -> None:
-    if len(rest) > LINE_LIMIT or any(len(line) > LINE_LIMIT for line in lines):
-        raise GarbledReply(f"a reply line longer than {LINE_LIMIT} bytes")
 
 
 def parse_reply(raw: bytes) -> Reply:
