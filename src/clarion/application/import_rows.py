@@ -6,7 +6,7 @@ attribute. An empty cell leaves what is stored as it is; in JSON lines null clea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -16,7 +16,7 @@ from clarion.application.contact_rules import Refusal
 from clarion.application.import_files import CELL_LIMIT, BrokenFile, NumberedRecord
 from clarion.application.ports.contacts import Columns, Given
 from clarion.domain.contact_import import Rejection
-from clarion.domain.ids import new_id
+from clarion.domain.ids import Id, new_ids
 from clarion.rendering.addresses import AddressFault, parse_email
 
 V = TypeVar("V")
@@ -93,7 +93,7 @@ def _setter(column: str, read: Callable[[Any], V | Refusal]) -> Setter:
 
     def set_(columns: Columns, value: Any) -> Refusal | None:  # noqa: ANN401 - a cell or a JSON value
         result = read(value)
-        if isinstance(result, Refusal):
+        if type(result) is Refusal:
             return result
         setattr(columns, column, result)
         columns.given |= bit
@@ -144,19 +144,21 @@ class RowReader:
             raise BrokenFile(f"Column {place + 1} cannot be an attribute: it {refusal.message}")
         self._attributes.append((place, name))
 
-    def read(self, row_no: int, cells: list[str]) -> Columns | Rejection:
-        """Reads one row; the first broken rule refuses it."""
-        columns = Columns(new_id())
+    def read(self, row_no: int, cells: list[str], id_: Id) -> Columns | Rejection:
+        """Reads one row, to be stored as `id_` when it is new; the first broken rule refuses it."""
+        columns = Columns(id_)
         for place, field, set_ in self._fields:
             cell = cells[place]
             if cell and (refusal := set_(columns, cell)) and not cell.isspace():
                 return Rejection(row_no, field, refusal.rule, refusal.message)
-        attributes = {name: cells[place] for place, name in self._attributes if cells[place]}
+        attributes = {name: cell for place, name in self._attributes if (cell := cells[place])}
         if attributes:
-            for name, cell in attributes.items():
-                refusal = check_cell(cell)
-                if refusal:
-                    return Rejection(row_no, name, refusal.rule, refusal.message)
+            together = "".join(attributes.values())
+            if not together.isprintable() or len(together) > CELL_LIMIT:
+                for name, cell in attributes.items():
+                    refusal = check_cell(cell)
+                    if refusal:
+                        return Rejection(row_no, name, refusal.rule, refusal.message)
             encoded = _encode(attributes)
             if len(encoded) > rules.ATTRIBUTES_LIMIT:
                 return Rejection(row_no, "attributes", "size", "must be at most 64 kB together, as JSON")
@@ -171,9 +173,9 @@ def check_cell(cell: str) -> Refusal | None:
     return None if cell.isprintable() else rules.check_text(cell)
 
 
-def read_object(row_no: int, record: dict[str, Any]) -> Columns | Rejection:
-    """Reads one JSON line; names of fields as in CSV, and further attributes may stand in `attributes`."""
-    columns = Columns(new_id())
+def read_object(row_no: int, record: dict[str, Any], id_: Id) -> Columns | Rejection:
+    """Reads one JSON line, to be stored as `id_` when it is new; further attributes may stand in `attributes`."""
+    columns = Columns(id_)
     attributes: dict[str, Any] = {}
     for name, value in _flattened(record):
         refusal = _set_member(columns, attributes, name, value)
@@ -226,13 +228,13 @@ def _nobody(row_no: int) -> Rejection:
 
 
 def read_records(
-    records: Iterable[NumberedRecord], read: Callable[[int, Any], Columns | Rejection]
+    records: Sequence[NumberedRecord], read: Callable[[int, Any, Id], Columns | Rejection]
 ) -> tuple[list[Row], list[Rejection]]:
     """Reads many records with `RowReader.read` or `read_object`; returns the good rows and the refused ones."""
     rows: list[Row] = []
     rejections: list[Rejection] = []
-    for row_no, record in records:
-        result = Rejection(row_no, "row", "shape", record) if isinstance(record, str) else read(row_no, record)
+    for (row_no, record), id_ in zip(records, new_ids(len(records)), strict=True):
+        result = Rejection(row_no, "row", "shape", record) if isinstance(record, str) else read(row_no, record, id_)
         if isinstance(result, Rejection):
             rejections.append(result)
         else:

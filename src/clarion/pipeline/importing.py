@@ -106,10 +106,10 @@ class _Merge:
         plan = await asyncio.to_thread(decide, rows, await tx.contacts.holders(account_id, *_identities(rows)))
         if plan.changed:
             await tx.contacts.overlay(account_id, plan.changed, plan.released)
-        lost = await tx.contacts.copy_new(account_id, plan.new) if plan.new else set()
+        lost = await tx.contacts.copy_new(account_id, list(plan.new.values())) if plan.new else set()
         if group_id is not None:
             await _join(tx, group_id, plan, lost)
-        again = sorted((row for id_ in lost for row in plan.rows_of[id_]), key=lambda row: row[0])
+        again = _rows_behind(lost, rows, plan) if lost else []
         self.created += len(plan.new) - len(lost)
         self.updated += plan.updated - (len(again) - len(lost))
         return plan, again
@@ -122,11 +122,17 @@ class _Merge:
 
 
 async def _join(tx: Transaction, group_id: Id, plan: Plan, lost: set[Id]) -> None:
-    new = [columns.id for columns in plan.new if columns.id not in lost]
+    new = [id_ for id_ in plan.new if id_ not in lost]
     if new:
         await tx.groups.copy_members(group_id, new)
     if plan.changed:
         await tx.groups.add_members(group_id, [columns.id for columns in plan.changed])
+
+
+def _rows_behind(lost: set[Id], rows: Sequence[Row], plan: Plan) -> list[Row]:
+    first = [row for row in rows if row[1].id in lost]
+    later = [row for id_ in lost for row in plan.later_rows.get(id_, ())]
+    return sorted(first + later, key=lambda row: row[0])
 
 
 def _identities(rows: Sequence[Row]) -> tuple[list[str], list[str], list[str]]:
@@ -171,7 +177,7 @@ class _Parser:
 
     def __init__(self, reader: RecordReader) -> None:
         self._reader = reader
-        self.read: Callable[[int, Any], Columns | Rejection] = read_object
+        self.read: Callable[[int, Any, Id], Columns | Rejection] = read_object
 
     def records(self, body: bytes, last: bool) -> list[NumberedRecord]:  # noqa: FBT001 - called through a thread
         before = self._reader.header

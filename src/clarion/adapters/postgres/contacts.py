@@ -5,8 +5,9 @@ An import locks the contacts it finds before it decides, so that what it decided
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import attrgetter
+import functools
+from collections.abc import Callable, Sequence
+from operator import attrgetter, or_
 from typing import Any, Final
 
 import asyncpg
@@ -217,11 +218,12 @@ class ContactStore:
     async def copy_new(self, account_id: Id, rows: Sequence[Columns]) -> set[Id]:
         """Stores new contacts in bulk; returns those not stored because an identity was taken meanwhile."""
         try:
+            columns, values = _columns_in_use(rows)
             async with self._connection.transaction():
                 await self._connection.copy_records_to_table(
                     "contact",
-                    columns=["account_id", *_BULK_COLUMNS],
-                    records=[(account_id, *_bulk_values(row)) for row in rows],
+                    columns=["account_id", *columns],
+                    records=[(account_id, *values(row)) for row in rows],
                 )
         except asyncpg.UniqueViolationError:
             return await self._insert_free(account_id, rows)
@@ -259,6 +261,13 @@ class ContactStore:
     async def refresh(self) -> None:
         """Makes counts and plans fast again after a bulk change; call outside a transaction."""
         await self._connection.execute(_REFRESH)
+
+
+def _columns_in_use(rows: Sequence[Columns]) -> tuple[list[str], Callable[[Columns], tuple[object, ...]]]:
+    """The columns that any of the rows fills: what is empty in all of them need not be encoded."""
+    given = functools.reduce(or_, (row.given for row in rows))
+    columns = ["id", "attributes", *(name for name in _KEPT if given & Given.of(name))]
+    return columns, attrgetter(*columns)
 
 
 def _values(contact: Contact) -> tuple[object, ...]:

@@ -55,6 +55,9 @@ _REMOVE_EVERYWHERE = _MOVE.format(condition="contact_id = $1")
 # index: contact_group_pkey.
 _DELETE = "DELETE FROM contact_group WHERE id = $1"
 
+# index: contact_group_pkey. While it is held the group cannot be deleted: what a foreign key would check for each row.
+_HOLD = "SELECT true FROM contact_group WHERE id = $1 FOR KEY SHARE"
+
 # index: group_member_pkey.
 _ADD = """
 INSERT INTO group_member (group_id, contact_id)
@@ -104,19 +107,22 @@ class GroupStore:
 
     async def add_members(self, group_id: Id, contact_ids: Sequence[Id]) -> int:
         """Adds members; returns how many were not members before. Raises `NotFound` when the group just went."""
-        try:
-            # In one order for everybody, so that two calls with the same contacts wait instead of dead-locking.
-            return _affected(await self._connection.execute(_ADD, group_id, sorted(contact_ids)))
-        except asyncpg.ForeignKeyViolationError as error:
-            raise NotFound("group") from error
+        await self._hold(group_id)
+        # In one order for everybody, so that two calls with the same contacts wait instead of dead-locking.
+        return _affected(await self._connection.execute(_ADD, group_id, sorted(contact_ids)))
 
     async def copy_members(self, group_id: Id, contact_ids: Sequence[Id]) -> None:
-        """Adds members in bulk that are known to be in no group yet."""
+        """Adds members in bulk that are known to be in no group yet. Raises `NotFound` when the group just went."""
+        await self._hold(group_id)
         await self._connection.copy_records_to_table(
             "group_member",
             columns=["group_id", "contact_id"],
             records=[(group_id, contact_id) for contact_id in contact_ids],
         )
+
+    async def _hold(self, group_id: Id) -> None:
+        if not await self._connection.fetchval(_HOLD, group_id):
+            raise NotFound("group")
 
     async def remove_members(self, group_id: Id, contact_ids: Sequence[Id]) -> int:
         """Removes members; they are kept for runs that began before. Returns how many were members."""

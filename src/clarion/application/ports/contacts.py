@@ -185,11 +185,19 @@ class Groups(Protocol):
         ...
 
     async def add_members(self, group_id: Id, contact_ids: Sequence[Id]) -> int:
-        """Adds members; returns how many were not members before."""
+        """Adds members; returns how many were not members before.
+
+        Raises:
+            NotFound: the group was deleted meanwhile.
+        """
         ...
 
     async def copy_members(self, group_id: Id, contact_ids: Sequence[Id]) -> None:
-        """Adds members in bulk that are known to be in no group yet."""
+        """Adds members in bulk that are known to be in no group yet.
+
+        Raises:
+            NotFound: the group was deleted meanwhile.
+        """
         ...
 
     async def remove_members(self, group_id: Id, contact_ids: Sequence[Id]) -> int:
