@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.postgres.database import PostgresDatabase, open_database
-from clarion.adapters.postgres.embedded import DirectoryInUse, DirectoryLock, EmbeddedServer
+from clarion.adapters.postgres.directory import DirectoryInUse, DirectoryLock
+from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import SchemaError, check_version, read_version
 from clarion.adapters.postgres.migrations import describe as check_database
 from clarion.adapters.postgres.migrations import migrate as migrate_database
@@ -29,6 +30,7 @@ __all__ = [
     "KeyRing",
     "SchemaError",
     "check_database",
+    "check_ready",
     "database_url",
     "migrate_database",
     "open_app",
@@ -92,3 +94,8 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
         await channels.aclose()
         await work.aclose()
         await database.aclose()
+
+
+async def check_ready(settings: Settings) -> None:
+    """Returns when the database answers with this program's schema. Raises `SchemaError` or `Unavailable`."""
+    await check_version(database_url(settings))

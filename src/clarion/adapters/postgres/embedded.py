@@ -7,39 +7,29 @@ One process at a time may own a data directory. Where to read next: `serveruser`
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import hashlib
 import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import Final, Self
 
+from clarion.adapters.postgres.directory import DirectoryLock, EmbeddedError
 from clarion.adapters.postgres.serveruser import ServerUser, server_user
 from clarion.adapters.postgres.tuning import configuration
-from clarion.domain.errors import ClarionError
 
 DATABASE: Final = "clarion"
 SUPERUSER: Final = "postgres"
 POLL_S: Final = 0.02
 STOP_PATIENCE_S: Final = 60.0
+LEFT_OVER_PATIENCE_S: Final = 10.0
 SOCKET_PATH_LIMIT: Final = 100  # the system allows 103 (macOS) or 107 bytes, the last ones for `.s.PGSQL.5432`
 _SOCKET_FILE: Final = ".s.PGSQL.5432"
-
-
-class EmbeddedError(ClarionError):
-    """The embedded server cannot run here; the message says why and what to do."""
-
-    code = "EMBEDDED_DATABASE"
-
-
-class DirectoryInUse(EmbeddedError):
-    """Another living process owns the data directory; the message names it."""
 
 
 def binaries() -> Path:
@@ -50,44 +40,6 @@ def binaries() -> Path:
         if found:
             return found[-1] / "bin"
     raise EmbeddedError("There is no embedded PostgreSQL on this platform; set CLARION_DATABASE_URL")
-
-
-class DirectoryLock:
-    """Ownership of a data directory: held from `acquire` until `release` or the end of the process, however it ends."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self.path = data_dir / "clarion.lock"
-        self._file: IO[str] | None = None
-
-    def acquire(self) -> None:
-        """Takes the lock or raises `DirectoryInUse` that names the process which has it."""
-        file = self.path.open("a+", encoding="ascii")
-        if not _lock(file):
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            file.close()
-            raise DirectoryInUse(
-                f"{self.path.parent} is in use by the Clarion process {owner}; stop it, or choose another directory "
-                "with CLARION_DATA_DIR"
-            )
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        self._file = file
-
-    def release(self) -> None:
-        """Gives the directory back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class EmbeddedServer:
@@ -137,11 +89,22 @@ class EmbeddedServer:
             if not (self.cluster / "PG_VERSION").exists():
                 self._make_cluster()
             self._check_version()
-            self._spawn()
-            self._wait_until_ready()
+            self._start_server()
         except BaseException:
             self.stop()
             raise
+
+    def _start_server(self) -> None:
+        """Starts until it works: the children of a server that was killed hold its memory for a moment longer."""
+        ends_at = time.monotonic() + LEFT_OVER_PATIENCE_S
+        while True:
+            self._spawn()
+            try:
+                return self.wait_until_ready()
+            except EmbeddedError as error:
+                if "is still in use" not in str(error) or time.monotonic() > ends_at:
+                    raise
+            time.sleep(POLL_S * 5)
 
     def ensure_running(self) -> bool:
         """Starts the server again when it ended by itself, without waiting for it; tells whether it had to."""
@@ -232,7 +195,11 @@ class EmbeddedServer:
                 env=_ENVIRONMENT,
             )
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Returns when the server accepts connections, however long its recovery takes.
+
+        Raises `EmbeddedError` when it ended instead.
+        """
         while self._status() != "ready":
             if self._process is None or self._process.poll() is not None:
                 raise EmbeddedError(f"The embedded PostgreSQL ended at its start:\n{self._last_words()}")
@@ -251,15 +218,37 @@ class EmbeddedServer:
 
     def _stop_left_over(self) -> None:
         """Stops the server of an owner that is gone; we hold the lock, so no living owner needs it."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            if probe.connect_ex(str(self.socket_dir / _SOCKET_FILE)) == 0:
-                stop = ("stop", "-D", str(self.cluster), "-m", "fast", "-t", str(int(STOP_PATIENCE_S)))
-                self._run(str(binaries() / "pg_ctl"), *stop)
+        lines = self._pid_file()
+        if not lines or not lines[0].isdigit():
+            return
+        pid = int(lines[0])
+        ends_at = time.monotonic() + STOP_PATIENCE_S
+        while _is_server_of(pid, self.cluster):
+            if time.monotonic() > ends_at:
+                raise EmbeddedError(f"The PostgreSQL {pid} that a killed Clarion left behind does not stop")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+            time.sleep(POLL_S)
+        # The server would take any process with this number for a living one: a zombie nobody buries, or a stranger.
+        # It looks for users of its shared memory as well, so this cannot start a second one beside a living one.
+        for stale in (self.cluster / "postmaster.pid", self.socket_dir / f"{_SOCKET_FILE}.lock"):
+            stale.unlink(missing_ok=True)
 
     def _last_words(self) -> str:
         logs = [self.data_dir / "postgres-start.log", *sorted((self.cluster / "log").glob("*.log"))[-1:]]
         texts = [log.read_text("utf-8", "replace")[-1500:].strip() for log in logs if log.exists()]
         return "\n".join(text for text in texts if text)
+
+
+def _is_server_of(pid: int, cluster: Path) -> bool:
+    """Tells whether this process is a living server of the cluster."""
+    try:
+        if Path("/proc/self").exists():
+            return os.fsencode(cluster) in Path(f"/proc/{pid}/cmdline").read_bytes()  # empty for a zombie
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    shown = subprocess.run(["/bin/ps", "-p", str(pid), "-o", "command="], check=False, capture_output=True)  # noqa: S603
+    return os.fsencode(cluster) in shown.stdout
 
 
 _ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
