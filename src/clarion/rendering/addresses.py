@@ -37,7 +37,7 @@ _BAD_IN_NAME = re.compile(
 
 
 class EmailAddress(NamedTuple):
-    """A valid address. `mailbox` is what goes on the wire: the local part as given, the domain in lower-case A-labels."""
+    """A valid address. `mailbox` goes on the wire: the local part as given, the domain in lower-case A-labels."""
 
     mailbox: str
     key: str
@@ -58,6 +58,9 @@ class Mailbox(NamedTuple):
 
     name: str
     address: EmailAddress
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.address.mailbox}>" if self.name else self.address.mailbox
 
 
 def parse_email(text: str) -> EmailAddress | AddressFault:

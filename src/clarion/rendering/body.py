@@ -19,14 +19,26 @@ from clarion.domain.errors import Problem
 from clarion.domain.ids import Id
 from clarion.rendering.email import body_frame, crlf
 from clarion.rendering.envelope import Urls
+from clarion.rendering.expressions import Const, Expr, children
 from clarion.rendering.facts import RunFacts
 from clarion.rendering.headers import UNSAFE, subject_value
 from clarion.rendering.language import (
-    Branch, Const, End, Expr, Hole, LanguageFault, Loop, Node, Text, children, engine_source, expressions_of,
-    optional_of, read_template, variables_of,
+    Branch,
+    End,
+    Hole,
+    Loop,
+    Node,
+    Text,
+    engine_source,
+    expressions_of,
+    optional_of,
+    read_template,
+    variables_of,
 )  # fmt: skip
-from clarion.rendering.markup import checked_html, text_of_html
-from clarion.rendering.templates import OUTPUT_LIMIT, CompiledTemplate, RenderFault, without_nulls
+from clarion.rendering.markup import checked_html
+from clarion.rendering.plaintext import text_of_html
+from clarion.rendering.reader import LanguageFault
+from clarion.rendering.templates import CompiledTemplate, RenderFault, without_nulls
 
 _SEPARATOR: Final = "\x1e"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -74,7 +86,7 @@ class Body:
         subject = _read_subject(content.subject, problems)
         html = _read_part(content.html, "message.email.html", problems, is_html=True)
         if content.text is None:
-            text = text_of_html(html) if html is not None else None
+            text = _derived_text(html, problems) if html is not None else None
         else:
             text = _read_part(content.text, "message.email.text", problems, is_html=False)
         if subject is None or text is None or html is None:
@@ -191,6 +203,14 @@ def _read_part(source: str, field: str, problems: list[Problem], *, is_html: boo
         except LanguageFault as fault:
             problems.append(Problem(field, fault.rule, f"line {fault.line}: {fault.message}"))
     return None
+
+
+def _derived_text(html: list[Node], problems: list[Problem]) -> list[Node] | None:
+    try:
+        return text_of_html(html)
+    except LanguageFault as fault:
+        problems.append(Problem("message.email.html", fault.rule, f"line {fault.line}: {fault.message}"))
+        return None
 
 
 def _spells_control(node: Node) -> bool:

@@ -10,7 +10,17 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from clarion.rendering.expressions import (
-    Choice, Const, Expr, Filter, Item, Name, Operation, Range, Sequence, Slice, path,
+    Choice,
+    Const,
+    Expr,
+    Filter,
+    Item,
+    Name,
+    Operation,
+    Range,
+    Sequence,
+    Slice,
+    path,
 )  # fmt: skip
 from clarion.rendering.language import Branch, End, Hole, Loop, Node, Set, Text, expressions_of
 
@@ -91,7 +101,7 @@ class _Meter:
         self.peak = max(self.peak, size)
         return size
 
-    def _size(self, expr: Expr, *, average: bool) -> int:
+    def _size(self, expr: Expr, *, average: bool) -> int:  # noqa: C901, PLR0911 - one case a kind of expression
         def inner(part: Expr) -> int:
             return self._size(part, average=True) if average else self.of(part)
 
@@ -124,7 +134,7 @@ class _Meter:
 def _filtered(name: str, target: int, arguments: list[int]) -> int:
     if name in {"upper", "lower", "title", "capitalize", "urlencode"}:
         return target * _UPPER
-    if name in {"e", "escape", "link"}:
+    if name in {"e", "escape", "link", "plainlink"}:
         return target * _ESCAPED
     if name in {"d", "default"}:
         return max(target, *arguments, 0)

@@ -26,7 +26,7 @@ class WireEmail(NamedTuple):
     """One email, ready for the wire.
 
     `data` is the whole RFC 5322 message: CRLF line ends only, dot-stuffed (RFC 5321 §4.5.2), ending in CRLF, without
-    the final dot line. `mail_from` and `rcpt_to` are bare addresses. `is_8bit` asks for BODY=8BITMIME, else `seven_bit`.
+    the final dot line. `mail_from` and `rcpt_to` are bare addresses. `is_8bit` needs 8BITMIME.
     """
 
     mail_from: str
@@ -75,7 +75,7 @@ def stuffed(data: bytes) -> bytes:
 
 
 def reencoded(data: bytes) -> bytes:
-    """A stuffed message of ours with both bodies in quoted-printable or base64, whichever is shorter, and re-stuffed."""
+    """A stuffed message of ours with both bodies in quoted-printable or base64, as suits each, and re-stuffed."""
     plain = data.replace(b"\n..", b"\n.")
     head, _, body = plain.partition(b"\r\n\r\n")
     found = _BOUNDARY.search(head)

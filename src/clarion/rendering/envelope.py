@@ -46,14 +46,13 @@ class Envelope:
         variables: frozenset[str],
     ) -> None:
         self.mail_from = from_.address.mailbox
-        self.from_ = mailbox_header(from_)
-        self.reply_to = mailbox_header(reply_to) if reply_to else None
+        self.from_, self.reply_to = from_, reply_to
         self.boundary = boundary.encode()
         self._domain = self.mail_from.rpartition("@")[2]
         self._run = facts.run_id.hex()
         self._marketing = links is not None and facts.category is Category.MARKETING
         self._mailto = links.unsubscribe_mailto if links else None
-        self._start = f"From: {self.from_}\r\nTo: "
+        self._start = f"From: {mailbox_header(from_)}\r\nTo: "
         self._after = self._fixed_headers(facts) + content_type(boundary) + "\r\n"
         self._unsubscribe_start, self._unsubscribe = _no_link()
         self._view_start, self._view = _no_link()
@@ -64,7 +63,7 @@ class Envelope:
 
     def _fixed_headers(self, facts: RunFacts) -> str:
         account, campaign = facts.account_id.hex(), facts.campaign_id.hex()
-        fixed = f"Reply-To: {self.reply_to}\r\n" if self.reply_to else ""
+        fixed = f"Reply-To: {mailbox_header(self.reply_to)}\r\n" if self.reply_to else ""
         fixed += f"Feedback-ID: {campaign}:{account}:{facts.category}:clarion\r\n"
         if facts.category is Category.MARKETING:
             return f"{fixed}List-ID: <{account}.{self._domain}>\r\n"

@@ -1,7 +1,7 @@
 """Header values as they stand on the wire: encoded words, folding, and the guard against line breaks.
 
-Every function returns text that is safe after `Name: `: no bare CR, LF or NUL, lines within 78 characters where folding
-allows it and within 998 always (RFC 5322 §2.1.1, RFC 2047). Headers with names of the author's choice do not exist here.
+Every function returns text that is safe after `Name: `: no bare CR, LF or NUL, lines within 78 characters where
+folding allows it and within 998 always (RFC 5322 §2.1.1, RFC 2047). Where to read next: `envelope`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def subject_value(subject: str) -> str | None:
 
 
 def _folded(value: str, start: int) -> str:
-    lines, length = [], start
+    lines: list[str] = []
+    length = start
     for word in value.split(" "):
         if lines and length + 1 + len(word) > _LINE:
             lines.append("\r\n " + word)
@@ -55,7 +56,8 @@ def _folded(value: str, start: int) -> str:
 
 
 def _encoded_words(value: str) -> str:
-    words, chunk = [], b""
+    words: list[bytes] = []
+    chunk = b""
     for char in value:
         octets = char.encode()
         if len(chunk) + len(octets) > _WORD_BYTES:

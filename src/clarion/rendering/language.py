@@ -1,8 +1,8 @@
 """The template language at the level of tags: text, `{{ … }}`, and the few `{% … %}` there are.
 
-`read_template` gives a flat list of nodes in source order, its tags balanced and its limits kept; everything that walks
-a template (writing it for the engine, its bounds, its HTML, its text form) walks this list. There is no include, import,
-extends, macro, call, block, filter or with: they are refused here. Where to read next: `expressions`.
+`read_template` gives a flat list of nodes in source order, its tags balanced and its limits kept; everything that
+walks a template (writing it for the engine, its bounds, its HTML, its text form) walks this list. There is no include,
+import, extends, macro, call, block, filter or with: they are refused here. Where to read next: `expressions`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from clarion.rendering.expressions import (
-    Const, Expr, ExpressionReader, Filter, Item, LanguageFault, Name, children, path, tokens, written,
-)  # fmt: skip
+from clarion.rendering.expressions import Expr, Filter, children, path, written
+from clarion.rendering.reader import ExpressionReader, LanguageFault, tokens
 
 TAG_LIMIT: Final = 2000
 NEST_LIMIT: Final = 12
@@ -86,7 +85,7 @@ def read_template(source: str) -> list[Node]:
     Raises: LanguageFault at the first thing that is not of the language.
     """
     nodes = list(_nodes(source))
-    _check_nesting(nodes)
+    check_nesting(nodes)
     if sum(not isinstance(node, Text) for node in nodes) > TAG_LIMIT:
         raise LanguageFault("too_many_tags", f"a template has at most {TAG_LIMIT} tags", 1)
     return nodes
@@ -182,7 +181,11 @@ def _own_name(reader: ExpressionReader) -> str:
     return name
 
 
-def _check_nesting(nodes: list[Node]) -> None:
+def check_nesting(nodes: list[Node]) -> None:
+    """Checks that tags are balanced and nest no deeper than the limits.
+
+    Raises: LanguageFault at the first that is not.
+    """
     open_tags: list[tuple[str, bool]] = []  # kind, and whether its `else` has been
     for node in nodes:
         if isinstance(node, Loop) or (isinstance(node, Branch) and node.kind == "if"):
@@ -204,8 +207,7 @@ def _check_nesting(nodes: list[Node]) -> None:
 
 
 def engine_source(nodes: list[Node]) -> str:
-    """The template as the engine gets it: our own writing of what was read, never the author's characters between
-    braces. Line numbers are not kept."""
+    """The template as the engine gets it: our own writing of what was read, never the author's between braces."""
     out: list[str] = []
     loops = 0
     for node in nodes:
@@ -302,9 +304,3 @@ def _collect_needed(expr: Expr, own: set[str], found: set[str]) -> None:
         return
     for child in children(expr):
         _collect_needed(child, own, found)
-
-
-__all__ = [
-    "ROOTS", "Branch", "Const", "End", "Expr", "Hole", "Item", "LanguageFault", "Loop", "Name", "Node", "Set", "Text",
-    "engine_source", "expressions_of", "optional_of", "read_template", "variables_of",
-]  # fmt: skip

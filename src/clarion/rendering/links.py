@@ -18,7 +18,7 @@ VIEW_PATH: Final = "/v/"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where links point, and who signs them. `unsubscribe_mailto` is an address that takes unsubscribe mail, or None."""
+    """Where links point and who signs them. `unsubscribe_mailto` is an address that takes unsubscribe mail, or None."""
 
     base_url: str
     signer: TokenSigner

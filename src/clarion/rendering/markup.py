@@ -1,11 +1,335 @@
-"""HTML."""
+"""Where in the HTML each tag of a template stands, and what may be printed there.
 
-from clarion.rendering.language import Node, Text
+Autoescaping protects text and quoted attributes only. So a template is walked once, when it is saved, as a browser
+would read it: values are refused where escaping does not help (unquoted attributes, scripts, event handlers, names),
+and a value that starts a link is sent through a filter that lets only http, https, mailto, tel and paths pass. Branches
+must leave the HTML where their siblings do, so that this holds whichever is taken. Where to read next: `plaintext`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+from clarion.rendering.expressions import Expr, Filter, Name
+from clarion.rendering.language import Branch, End, Hole, Loop, Node, Set, Text
+from clarion.rendering.reader import LanguageFault
+
+_URL_ATTRIBUTES: Final = frozenset({
+    "action", "background", "cite", "codebase", "data", "dynsrc", "formaction", "href", "icon", "longdesc", "lowsrc",
+    "manifest", "ping", "poster", "src", "usemap", "xlink:href",
+})  # fmt: skip
+_CLOSED_ATTRIBUTES: Final = frozenset({"srcset", "srcdoc", "http-equiv", "xmlns"})
+_RAW_ELEMENTS: Final = frozenset({"script", "style", "xmp", "iframe", "noembed", "noframes", "noscript"})
+_TEXT_ELEMENTS: Final = frozenset({"textarea", "title"})
+_OUR_LINKS: Final = (Name("unsubscribe_url"), Name("view_url"))
+
+_CONDITIONAL = re.compile(r"<!--\[if([^\]]*)\]>(\s*<!-->|\s*<!--\s*-->)?", re.IGNORECASE)
+_CONDITIONAL_END = re.compile(r"<!\[endif\](?:--)?>|<!--\s*<!\[endif\]-->", re.IGNORECASE)
+_OPEN = re.compile(r"<([A-Za-z][^\s/>]*)")
+_CLOSE = re.compile(r"</([A-Za-z][^\s/>]*)")
+_UNFINISHED = re.compile(r"<(?:/?[A-Za-z][^\s/>]*|/|!-{0,2})?$")
+_ATTRIBUTE = re.compile(r"([^\s=/>\"'<]+)(\s*=\s*)?")
+_URL_NOISE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
+_GOOD_URL = re.compile(r"https?:|mailto:|tel:|[/#?]", re.IGNORECASE)
+
+Mode = Literal["text", "raw", "comment", "name", "tag", "equals", "value", "bare", "closing"]
+
+
+class Spot(NamedTuple):
+    """A place in the HTML: what a browser would be reading here."""
+
+    mode: Mode = "text"
+    tag: str = ""
+    attribute: str = ""
+    quote: str = ""
+
+
+class Event(NamedTuple):
+    """One thing met on the walk. `node` is the template's own node for values and tags, `text` literal text."""
+
+    kind: Literal["text", "open", "close", "hide", "show", "attribute", "hole", "value", "tag"]
+    spot: Spot
+    text: str = ""
+    node: Node | None = None
+
+
+@dataclass(slots=True)
+class _Fork:
+    """An open `if` or `for`: where it began, and where its branches so far have ended."""
+
+    entry: Spot
+    entry_settled: bool
+    ends: list[Spot] = field(default_factory=list)
+    settled: list[bool] = field(default_factory=list)
+    has_else: bool = False
+
+
+class HtmlWalk:
+    """Walks one HTML template.
+
+    `nodes` is the template with its links made safe, `events` what was met, and `folds` the (node, offset) places
+    inside tags where a line may be broken without changing anything.
+    """
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes: list[Node] = []
+        self.events: list[Event] = []
+        self.folds: list[tuple[int, int]] = []
+        self._spot = Spot()
+        self._forks: list[_Fork] = []
+        self._url = ""  # literal text of a URL value before anything says which scheme it has
+        self._settled = False
+        self._line = 1
+        self._readers: dict[Mode, Callable[[str, int], int]] = {
+            "text": self._text, "raw": self._raw, "comment": self._comment, "tag": self._in_tag, "equals": self._equals,
+            "value": self._value, "bare": self._bare, "closing": self._closing,
+        }  # fmt: skip
+        for node in nodes:
+            self._line = node.line
+            self._visit(node)
+
+    def _visit(self, node: Node) -> None:
+        if isinstance(node, Text):
+            at = 0
+            while at < len(node.text):
+                at = self._readers[self._spot.mode](node.text, at)
+        elif isinstance(node, Hole):
+            node = self._hole(node)
+        else:
+            self._statement(node)
+        self.nodes.append(node)
+
+    def _fault(self, rule: str, message: str) -> LanguageFault:
+        return LanguageFault(rule, message, self._line)
+
+    def _emit(self, kind: Literal["text", "open", "close", "hide", "show", "attribute"], text: str) -> None:
+        self.events.append(Event(kind, self._spot, text))
+
+    # --- literal text, one reader a mode: each takes what it knows and says where it stopped
+
+    def _text(self, text: str, at: int) -> int:
+        start = text.find("<", at)
+        if start != at:
+            self._emit("text", text[at:start] if start >= 0 else text[at:])
+            return start if start >= 0 else len(text)
+        if match := _CONDITIONAL.match(text, at):
+            self._emit("show" if match[2] else "hide", "")
+        elif match := _CONDITIONAL_END.match(text, at):
+            self._emit("show", "")
+        elif match := _UNFINISHED.match(text, at):
+            self._spot = Spot("name")
+        elif text.startswith("<!--", at):
+            self._spot = Spot("comment")
+            return at + 4
+        elif text.startswith(("<!", "<?"), at):
+            self._spot = Spot("closing")
+            return at + 2
+        elif match := _OPEN.match(text, at):
+            self._spot = Spot("tag", match[1].lower())
+            self._emit("open", match[1].lower())
+        elif match := _CLOSE.match(text, at):
+            self._emit("close", match[1].lower())
+            self._spot = Spot("closing")
+        else:
+            self._emit("text", "<")
+            return at + 1
+        return match.end()
+
+    def _raw(self, text: str, at: int) -> int:
+        match = re.compile(rf"</{re.escape(self._spot.tag)}(?=[\s/>])", re.IGNORECASE).search(text, at)
+        if match is None:
+            return len(text)
+        self._emit("close", self._spot.tag)
+        self._spot = Spot("closing")
+        return match.end()
+
+    def _comment(self, text: str, at: int) -> int:
+        end = text.find("-->", at)
+        if end < 0:
+            return len(text)
+        self._spot = Spot()
+        return end + 3
+
+    def _closing(self, text: str, at: int) -> int:
+        end = text.find(">", at)
+        if end < 0:
+            return len(text)
+        self._spot = Spot()
+        return end + 1
+
+    def _in_tag(self, text: str, at: int) -> int:
+        char = text[at]
+        if char.isspace() or char in "/>":
+            self.folds.append((len(self.nodes), at))
+            if char == ">":
+                tag = self._spot.tag
+                raw = tag in _RAW_ELEMENTS or tag in _TEXT_ELEMENTS
+                self._spot = Spot("raw", tag) if raw else Spot()
+            return at + 1
+        match = _ATTRIBUTE.match(text, at)
+        if match is None:
+            raise self._fault("html", f"unexpected {char!r} inside <{self._spot.tag}>")
+        name = match[1].lower()
+        self._spot = self._spot._replace(mode="equals" if match[2] else "tag", attribute=name)
+        return match.end()
+
+    def _equals(self, text: str, at: int) -> int:
+        quote = text[at] if text[at] in "\"'" else ""
+        self._spot = self._spot._replace(mode="value" if quote else "bare", quote=quote)
+        self._url, self._settled = "", self._spot.attribute not in _URL_ATTRIBUTES
+        return at + len(quote)
+
+    def _value(self, text: str, at: int) -> int:
+        end = text.find(self._spot.quote, at)
+        self._attribute_text(text[at:end] if end >= 0 else text[at:])
+        if end < 0:
+            return len(text)
+        self._check_url(ended=True)
+        self._leave_value()
+        return end + 1
+
+    def _bare(self, text: str, at: int) -> int:
+        match = re.compile(r"[^\s>]*").match(text, at)
+        end = match.end() if match else at
+        self._attribute_text(text[at:end])
+        if end < len(text):
+            self._check_url(ended=True)
+            self._leave_value()
+        return end
+
+    def _leave_value(self) -> None:
+        self._emit("attribute", "")
+        self._spot = Spot("tag", self._spot.tag)
+
+    def _attribute_text(self, text: str) -> None:
+        self.events.append(Event("value", self._spot, text))
+        if not self._settled:
+            self._url += text
+            self._settled = bool(_GOOD_URL.match(_URL_NOISE.sub("", html.unescape(self._url))))
+
+    def _check_url(self, *, ended: bool) -> None:
+        """A URL that starts with literal text must show an allowed scheme before it ends or a value follows."""
+        start = _URL_NOISE.sub("", html.unescape(self._url))
+        if self._settled or not start:
+            return
+        if not ended or ":" in re.split(r"[/?#]", start)[0]:
+            message = f"a link in '{self._spot.attribute}' starts with http:, https:, mailto: or tel:"
+            raise self._fault("link", message)
+
+    # --- values and tags
+
+    def _hole(self, hole: Hole) -> Hole:
+        spot = self._spot
+        if spot.mode in {"text", "comment"} or (spot.mode == "raw" and spot.tag in _TEXT_ELEMENTS):
+            rewritten = self._printed(hole)
+        elif spot.mode == "value":
+            rewritten = self._in_attribute(hole)
+        elif spot.mode == "raw":
+            raise self._fault("place", f"values cannot be printed inside <{spot.tag}>")
+        elif spot.mode in {"bare", "equals"}:
+            raise self._fault("quotes", f"the value of '{spot.attribute}' needs quotes when it holds an expression")
+        else:
+            raise self._fault("place", "values cannot be printed as names of tags or attributes")
+        self.events.append(Event("hole", spot, node=rewritten))
+        return rewritten
+
+    @staticmethod
+    def _printed(hole: Hole) -> Hole:
+        return Hole(Filter("safe", hole.expr), hole.line) if hole.expr in _OUR_LINKS else hole
+
+    def _in_attribute(self, hole: Hole) -> Hole:
+        spot = self._spot
+        if (
+            spot.attribute.startswith("on")
+            or spot.attribute in _CLOSED_ATTRIBUTES
+            or (spot.tag, spot.attribute) == ("meta", "content")
+        ):
+            raise self._fault("place", f"values cannot be printed in '{spot.attribute}'")
+        if self._settled or hole.expr in _OUR_LINKS:
+            self._settled = True
+            return self._printed(hole)
+        self._check_url(ended=False)
+        self._settled = True
+        return Hole(Filter("link", hole.expr), hole.line)
+
+    def _statement(self, node: Branch | Loop | Set | End | Hole | Text) -> None:
+        if self._spot.mode in {"name", "equals", "bare", "closing"}:
+            raise self._fault("place", "a tag of the template cannot stand here; attribute values need quotes")
+        self.events.append(Event("tag", self._spot, node=node))
+        if self._spot.mode == "value":
+            self._check_url(ended=False)
+        if isinstance(node, Loop) or (isinstance(node, Branch) and node.kind == "if"):
+            self._forks.append(_Fork(self._spot, self._settled))
+        elif isinstance(node, Branch):
+            self._end_branch(self._forks[-1])
+            self._forks[-1].has_else |= node.kind == "else"
+            self._spot, self._settled = self._forks[-1].entry, self._forks[-1].entry_settled
+            self._url = ""
+        elif isinstance(node, End):
+            self._join(self._forks.pop())
+
+    def _end_branch(self, fork: _Fork) -> None:
+        fork.ends.append(self._spot)
+        fork.settled.append(self._settled)
+
+    def _join(self, fork: _Fork) -> None:
+        self._end_branch(fork)
+        if not fork.has_else:
+            fork.ends.append(fork.entry)
+            fork.settled.append(fork.entry_settled)
+        if len(set(fork.ends)) > 1:
+            raise self._fault("branches", "all branches of an if or for must leave the HTML at the same place")
+        self._settled = all(fork.settled)
+        self._url = ""
+
+
+_LINE: Final = 400
 
 
 def checked_html(nodes: list[Node]) -> list[Node]:
-    return nodes
+    """The template with links made safe and very long lines broken inside tags, where that changes nothing.
+
+    Raises: LanguageFault where a value stands in a place that escaping cannot protect.
+    """
+    walk = HtmlWalk(nodes)
+    return _folded(walk.nodes, walk.folds)
 
 
-def text_of_html(nodes: list[Node]) -> list[Node]:
-    return [n for n in nodes if not isinstance(n, Text)]
+def _folded(nodes: list[Node], folds: list[tuple[int, int]]) -> list[Node]:
+    places: dict[int, list[int]] = {}
+    for index, offset in folds:
+        places.setdefault(index, []).append(offset)
+    column, out = 0, list[Node]()
+    for index, node in enumerate(nodes):
+        if isinstance(node, Text):
+            text, column = _broken(node.text, places.get(index, []), column)
+            out.append(Text(text, node.line))
+        else:
+            column += isinstance(node, Hole) * 40
+            out.append(node)
+    return out
+
+
+def _broken(text: str, places: list[int], column: int) -> tuple[str, int]:
+    pieces, done = [], 0
+    for place in places:
+        last = text.rfind("\n", done, place)
+        here = place - last - 1 if last >= 0 else column + place - done
+        following = text.find("\n", place)
+        if here > _LINE and (following < 0 or following - place > _LINE):
+            pieces.append(text[done:place] + "\r\n")
+            done, column = place, 0
+    pieces.append(text[done:])
+    last = text.rfind("\n", done)
+    return "".join(pieces), len(text) - last - 1 if last >= 0 else column + len(text) - done
+
+
+def unwrapped(expr: Expr) -> Expr:
+    """The expression as the author wrote it, without what `checked_html` put round it."""
+    while isinstance(expr, Filter) and expr.name in {"safe", "link"}:
+        expr = expr.target
+    return expr

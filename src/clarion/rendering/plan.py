@@ -120,8 +120,8 @@ class EmailPlan:
             subject=subject,
             html=html,
             text=text,
-            from_=self._envelope.from_,
-            reply_to=self._envelope.reply_to,
+            from_=str(self._envelope.from_),
+            reply_to=str(self._envelope.reply_to) if self._envelope.reply_to else None,
             headers=headers,
             warnings=self.warnings,
         )

@@ -1,8 +1,8 @@
 """The template engine behind its fence: minijinja with only our filters, fed only what `language` wrote.
 
-Owns the engine's environments, its limits, and what happens when a person's data is large. Authors are untrusted: their
-source is read and rewritten by `language` before the engine sees it, data is plain (dict, list, text, number, bool), and
-output is bounded. Where to read next: `bounds`, `markup` (what HTML adds), `plan` (who calls this).
+Owns the engine's environments, its limits, and what happens when a person's data is large. Authors are untrusted:
+their source is read and rewritten by `language` before the engine sees it, data is plain (dict, list, text, number,
+bool), and output is bounded. Where to read next: `bounds`, `markup` (what HTML adds), `plan` (who calls this).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ OUTPUT_LIMIT: Final = 2 * 1024 * 1024
 """Octets of one rendered message."""
 PEAK_LIMIT: Final = 4 * 1024 * 1024
 """Octets of any single value while rendering."""
+_TOO_LARGE: Final = f"the message would be larger than {OUTPUT_LIMIT // 1024} KiB"
 _WORK_LIMIT: Final = 64 * 1024 * 1024
 _SMALL: Final = 64
 _SLACK: Final = 16
 _NAME: Final = "message"
 _URL = re.compile(r"\s*(?:https?://|mailto:|tel:|[/#?])", re.IGNORECASE)
 _URL_NOISE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
-_METHOD_TYPES = (dict, list)
 
 
 class RenderFault(Exception):
@@ -51,11 +51,14 @@ def _field(value: object, key: str) -> object:
 
 def _link(value: object) -> str:
     """A value that starts a URL attribute: only http, https, mailto, tel or a path; anything else becomes `#`."""
+    return safe(html.escape(_plainlink(value)))
+
+
+def _plainlink(value: object) -> str:
     text = _URL_NOISE.sub("", "" if value is None else str(value))
-    return safe(html.escape(text if _URL.match(text) else "#"))
+    return text if _URL.match(text) else "#"
 
 
-_ALLOWED_GLOBALS: Final = frozenset({"range"})
 _SPARE_GLOBALS: Final = ("debug", "dict", "namespace", "joiner", "cycler", "lipsum")
 _SPARE_FILTERS: Final = ("tojson", "format", "indent", "batch", "slice", "map", "select", "reject", "selectattr",
                          "rejectattr", "pprint", "attr", "lines", "split", "chain", "zip", "groupby", "safe_", "bool",
@@ -71,6 +74,7 @@ def _environment(given: Mapping[str, Mapping[str, str]]) -> Environment:
     env.add_filter("truncate", _truncate)
     env.add_filter("field", _field)
     env.add_filter("link", _link)
+    env.add_filter("plainlink", _plainlink)
     for name, value in given.items():
         env.add_global(name, dict(value))
     return env
@@ -143,14 +147,16 @@ class _CarefulEnvironment:
     def _count(self, value: object) -> object:
         self._left -= len(value) if isinstance(value, str) else len(str(value))
         if self._left < 0:
-            msg = f"the message would be larger than {OUTPUT_LIMIT // 1024} KiB"
-            raise _Overflow(msg)
+            raise _Overflow(_TOO_LARGE)
         return value
 
     def render(self, fuel: int, data: Mapping[str, Any]) -> str:
         self._left = OUTPUT_LIMIT
         self._env.fuel = fuel
-        return self._env.render_template(_NAME, **data)
+        printed = self._env.render_template(_NAME, **data)
+        if len(printed) > OUTPUT_LIMIT:
+            raise _Overflow(_TOO_LARGE)
+        return printed
 
 
 def _said(fault: TemplateError) -> str:
