@@ -12,6 +12,8 @@ import typer
 from clarion.domain.errors import ClarionError
 from clarion.entrypoints.cli.account import accounts
 from clarion.entrypoints.cli.api import api
+from clarion.entrypoints.cli.catch import catch
+from clarion.entrypoints.cli.demo import demo
 from clarion.entrypoints.cli.doctor import doctor
 from clarion.entrypoints.cli.migrate import migrate
 from clarion.entrypoints.cli.serve import serve
@@ -27,11 +29,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(demo)
 app.command()(serve)
 app.command()(api)
 app.command()(worker)
 app.command()(migrate)
 app.command()(doctor)
+app.command()(catch)
 app.command()(version)
 app.add_typer(accounts, name="account")
 

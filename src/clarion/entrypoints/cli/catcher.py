@@ -52,6 +52,11 @@ class Catcher:
             session.drop()
 
     @property
+    def total(self) -> int:
+        """How many messages were accepted, one per recipient."""
+        return self.received.total()
+
+    @property
     def repeated(self) -> list[str]:
         """Recipients who were written to more than once."""
         return [address for address, times in self.received.items() if times > 1]

@@ -38,11 +38,12 @@ class _Entry:
 
 
 class Mailbox:
-    """Keeps the first `limit` messages under `folder`. Later ones are counted by the catcher and let go."""
+    """Keeps the first `limit` messages for `folder`. Later ones are counted by the catcher and let go."""
 
     def __init__(self, folder: Path, limit: int = 300) -> None:
         self.folder = folder
         self._limit = limit
+        self._waiting: list[tuple[str, bytes]] = []
         self._entries: list[_Entry] = []
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -52,17 +53,15 @@ class Mailbox:
         return self.folder / "index.html"
 
     def keep(self, recipients: list[str], message: bytes) -> None:
-        """Writes a message and its page, unless enough are kept already."""
-        if len(self._entries) >= self._limit:
-            return
-        parsed = BytesParser(policy=email.policy.default).parsebytes(message)
-        entry = _Entry(f"{len(self._entries) + 1:04}", ", ".join(recipients), str(parsed["subject"] or ""))
-        self._entries.append(entry)
-        (self.folder / f"{entry.name}.eml").write_bytes(message)
-        (self.folder / f"{entry.name}.html").write_text(_message_page(entry, parsed), encoding="utf-8")
+        """Remembers a message until the next `write`, unless there are enough already."""
+        if len(self._entries) + len(self._waiting) < self._limit:
+            self._waiting.append((", ".join(recipients), message))
 
-    def write_index(self, total: int) -> Path:
-        """Writes the index over the kept messages; `total` is how many were caught in all."""
+    def write(self, total: int) -> Path:
+        """Writes what came since the last call and the index over all; `total` is how many were caught in all."""
+        for recipient, message in self._waiting:
+            self._entries.append(self._write_message(f"{len(self._entries) + 1:04}", recipient, message))
+        self._waiting.clear()
         rows = "\n".join(
             f'<tr><td><a href="{entry.name}.html">{entry.name}</a></td><td>{escape(entry.recipient)}</td>'
             f'<td>{escape(entry.subject)}</td><td><a href="{entry.name}.eml">.eml</a></td></tr>'
@@ -74,6 +73,13 @@ class Mailbox:
         )
         self.index.write_text(_PAGE.format(title="Caught mail", body=body), encoding="utf-8")
         return self.index
+
+    def _write_message(self, name: str, recipient: str, message: bytes) -> _Entry:
+        parsed = BytesParser(policy=email.policy.default).parsebytes(message)
+        entry = _Entry(name, recipient, str(parsed["subject"] or ""))
+        (self.folder / f"{name}.eml").write_bytes(message)
+        (self.folder / f"{name}.html").write_text(_message_page(entry, parsed), encoding="utf-8")
+        return entry
 
 
 def _message_page(entry: _Entry, message: EmailMessage) -> str:
