@@ -36,6 +36,7 @@ class Event(StrEnum):
     DATABASE_MIGRATED = "database.migrated"
     PROCESS_STARTED = "process.started"
     PROCESS_ENDED = "process.ended"
+    PROCESS_FAILED = "process.failed"
     PROCESS_KILLED = "process.killed"
     PARENT_GONE = "process.parent_gone"
     RUNTIME_OLD = "runtime.old"

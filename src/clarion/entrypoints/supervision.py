@@ -97,9 +97,11 @@ class Supervisor:
                 self._failed = True
                 self.stop()
                 return
-            pause = FIRST_PAUSE_S if time.monotonic() - started > STEADY_S else min(pause * 2, LONGEST_PAUSE_S)
+            if time.monotonic() - started > STEADY_S:
+                pause = FIRST_PAUSE_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _run_once(self, child: Child, parent_fd: int) -> int:
         process = await asyncio.create_subprocess_exec(

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clarion.bootstrap import SchemaError
+from clarion.domain.errors import ClarionError
 from clarion.entrypoints.supervision import EXIT_HOPELESS, leave_with_parent
 from clarion.settings import Settings, load_settings
-from clarion.telemetry import configure_logging
+from clarion.telemetry import Event, configure_logging, logger
 
 
 @contextmanager
@@ -23,5 +24,11 @@ def as_child(process: str) -> Iterator[Settings]:
     try:
         yield settings
     except SchemaError as error:
-        print(f"clarion: {error}", file=sys.stderr)
+        logger().error(Event.PROCESS_FAILED, problem=str(error))
         sys.exit(EXIT_HOPELESS)
+    except ClarionError as error:
+        logger().error(Event.PROCESS_FAILED, problem=str(error))
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - the edge of the process: whatever it was is told in the form of every other line
+        logger().exception(Event.PROCESS_FAILED)
+        sys.exit(1)
