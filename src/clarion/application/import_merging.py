@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -117,7 +117,7 @@ def decide(rows: Sequence[Row], holders: Sequence[Holder]) -> Plan:
     touched: dict[Id, _Stored] = {}
     for row_no, row in rows:
         try:
-            person = match((row.external_id, row.email_key, row.phone), slice_.holder_of)
+            person = cast("Person | None", match((row.external_id, row.email_key, row.phone), slice_.holder_of))
         except Taken as taken:
             plan.rejections.append(Rejection(row_no, taken.field, "taken", str(taken)))
             continue

@@ -26,6 +26,8 @@ SLICE_ROWS: Final = 5_000
 """Rows written together: enough to spread the cost of a statement, few enough never to hold up the event loop."""
 STEP_BYTES: Final = 512 * 1024
 """Bytes of the body that are parsed together, at least."""
+PROGRESS_ROWS: Final = 20_000
+"""Rows after which progress is shown: about twice a second."""
 REFRESH_ROWS: Final = 10_000
 """Changed rows from which counts and plans are worth refreshing."""
 
@@ -66,7 +68,7 @@ class _Merge:
     def __init__(self, db: Database) -> None:
         self._db = db
         self.import_id = Id(b"")
-        self.read = self.created = self.updated = self.rejected = 0
+        self.read = self.created = self.updated = self.rejected = self._shown = 0
 
     @property
     def written(self) -> int:
@@ -96,8 +98,10 @@ class _Merge:
             plan, rows = await self._write_rows(tx, claimed.account_id, group_id, rows)
             rejections = rejections + plan.rejections
         await self._reject(tx, rejections)
-        async with self._db.reading() as session:
-            await session.imports.progress(claimed.id, self._tally())
+        if self.read - self._shown >= PROGRESS_ROWS:
+            self._shown = self.read
+            async with self._db.reading() as session:
+                await session.imports.progress(claimed.id, self._tally())
 
     async def _write_rows(
         self, tx: Transaction, account_id: Id, group_id: Id | None, rows: list[Row]

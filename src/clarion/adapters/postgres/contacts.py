@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from clarion.adapters.postgres.bulk import in_turns
 from clarion.adapters.postgres.connection import Connection
 from clarion.application.ports.contacts import Columns, Given, Holder
 from clarion.domain.contact import Consent, Contact
@@ -223,7 +224,7 @@ class ContactStore:
                 await self._connection.copy_records_to_table(
                     "contact",
                     columns=["account_id", *columns],
-                    records=[(account_id, *values(row)) for row in rows],
+                    records=in_turns((account_id, *values(row)) for row in rows),
                 )
         except asyncpg.UniqueViolationError:
             return await self._insert_free(account_id, rows)
@@ -255,7 +256,7 @@ class ContactStore:
         await self._connection.copy_records_to_table(
             "staged_contact",
             columns=["given", "dropped", *_BULK_COLUMNS],
-            records=[(row.given, row.dropped, *_bulk_values(row)) for row in rows],
+            records=in_turns((row.given, row.dropped, *_bulk_values(row)) for row in rows),
         )
 
     async def refresh(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from clarion.adapters.postgres.bulk import in_turns
 from clarion.adapters.postgres.connection import Connection
 from clarion.domain.errors import Conflict, NotFound
 from clarion.domain.group import Group
@@ -117,7 +118,7 @@ class GroupStore:
         await self._connection.copy_records_to_table(
             "group_member",
             columns=["group_id", "contact_id"],
-            records=[(group_id, contact_id) for contact_id in contact_ids],
+            records=in_turns((group_id, contact_id) for contact_id in contact_ids),
         )
 
     async def _hold(self, group_id: Id) -> None:
