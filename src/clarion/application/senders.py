@@ -21,7 +21,7 @@ from clarion.rendering.addresses import AddressFault, parse_mailbox
 NAME_LIMIT: Final = 100
 CREDENTIAL_LIMIT: Final = 255
 RATE_LIMIT: Final = 100_000.0
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.?)*", re.ASCII)
+_HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.?", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 
 

@@ -6,8 +6,9 @@ recipient, and runs in the transaction it was reached through.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from clarion.application.ports.access import Accounts, Keys
 from clarion.application.ports.batches import Batches
@@ -19,6 +20,8 @@ from clarion.application.ports.replies import Replies
 from clarion.application.ports.runs import Runs
 from clarion.application.ports.senders import Senders
 from clarion.application.ports.suppressions import Suppressions
+
+T = TypeVar("T")
 
 
 class Transaction(Protocol):
@@ -71,4 +74,8 @@ class Database(Protocol):
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """Opens a session for reads without a transaction: each statement sees the latest commit."""
+        ...
+
+    async def retrying(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Runs `work` in a transaction of its own, again when it collided with another one; it must be repeatable."""
         ...

@@ -1,0 +1,204 @@
+"""Contacts: create or update by any identity, read, list, change and erase."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from clarion.application import contact_rules as rules
+from clarion.application.contacts import ContactDraft, delete_contact, get_contact, list_contacts, save_contact
+from clarion.application.ports import Transaction
+from clarion.domain.access import Permission
+from clarion.domain.contact import Contact
+from clarion.domain.ids import Id, parse_id
+from clarion.entrypoints.http.api.paging import Deleted, HexId, Page, PageQuery, after_id, page
+from clarion.entrypoints.http.operation import Answer, Call, Nothing, operation
+
+
+class ConsentInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """May we write on this channel? true: yes, false: no, null: never asked. What is left out stays as it is."""
+
+    email: bool | UnsetType | None = UNSET
+    sms: bool | UnsetType | None = UNSET
+    push: bool | UnsetType | None = UNSET
+
+
+ExternalId = Annotated[str, Meta(max_length=rules.EXTERNAL_ID_LIMIT, description="Your own id of the contact.")]
+Email = Annotated[str, Meta(max_length=320, examples=["ada@lovelace.example"])]
+Phone = Annotated[str, Meta(max_length=32, description="In E.164 form.", examples=["+12025550123"])]
+PersonName = Annotated[str, Meta(max_length=rules.NAME_LIMIT)]
+Language = Annotated[str, Meta(max_length=rules.LANGUAGE_LIMIT, description="A BCP 47 tag.", examples=["en", "pt-BR"])]
+Timezone = Annotated[str, Meta(max_length=64, description="An IANA time zone.", examples=["Europe/Berlin"])]
+Attributes = Annotated[
+    dict[str, Any],
+    Meta(
+        description="Merged key by key over the stored ones; a key given as null is removed. At most 64 kB.",
+        examples=[{"city": "London", "plan": "free"}],
+    ),
+]
+
+
+class ContactInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A contact as given: what is left out stays as it is, null clears a field.
+
+    `externalId`, `email` and `phone` are identities: at least one is needed, and each belongs to one contact.
+    """
+
+    external_id: ExternalId | UnsetType | None = UNSET
+    email: Email | UnsetType | None = UNSET
+    phone: Phone | UnsetType | None = UNSET
+    first_name: PersonName | UnsetType | None = UNSET
+    last_name: PersonName | UnsetType | None = UNSET
+    language: Language | UnsetType | None = UNSET
+    timezone: Timezone | UnsetType | None = UNSET
+    attributes: Attributes | UnsetType | None = UNSET
+    consent: ConsentInput | UnsetType = UNSET
+
+    def draft(self, contact_id: Id | UnsetType = UNSET) -> ContactDraft:
+        """The same for the use case."""
+        consent = ConsentInput() if self.consent is UNSET else self.consent
+        return ContactDraft(
+            contact_id=contact_id,
+            external_id=self.external_id,
+            email=self.email,
+            phone=self.phone,
+            first_name=self.first_name,
+            last_name=self.last_name,
+            language=self.language,
+            timezone=self.timezone,
+            attributes=self.attributes,
+            consent_email=consent.email,
+            consent_sms=consent.sms,
+            consent_push=consent.push,
+        )
+
+
+class ConsentView(msgspec.Struct, rename="camel"):
+    """Consent per channel."""
+
+    email: bool | None
+    sms: bool | None
+    push: bool | None
+
+
+class ContactView(msgspec.Struct, rename="camel"):
+    """A stored contact."""
+
+    id: HexId
+    external_id: str | None
+    email: str | None
+    phone: str | None
+    first_name: str | None
+    last_name: str | None
+    language: str | None
+    timezone: str | None
+    attributes: dict[str, Any]
+    consent: ConsentView
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, contact: Contact) -> ContactView:
+        """The contact as callers see it."""
+        return cls(
+            id=contact.id.hex(),
+            external_id=contact.external_id,
+            email=contact.email,
+            phone=contact.phone,
+            first_name=contact.first_name,
+            last_name=contact.last_name,
+            language=contact.language,
+            timezone=contact.timezone,
+            attributes=contact.attributes,
+            consent=ConsentView(contact.consent.email, contact.consent.sms, contact.consent.push),
+            created_at=contact.created_at,
+            updated_at=contact.updated_at,
+        )
+
+
+class ContactsQuery(PageQuery, kw_only=True):
+    """Which contacts to list; all given conditions are met."""
+
+    group: Annotated[str, Meta(max_length=24, description="Id of a group they are in.")] | None = None
+    email: Annotated[Email, Meta(description="In any spelling of the same address.")] | None = None
+    external_id: ExternalId | None = None
+
+
+async def _find(tx: Transaction, call: Call[Any, Any]) -> Contact:
+    return await get_contact(tx, account_id=call.account_id, contact_id=call.id("contactId", "contact"))
+
+
+@operation(
+    name="saveContact", method="POST", path="/contacts", tag="contacts", permission=Permission.CONTACTS_WRITE,
+    summary="Create or update a contact",
+    description="Finds the contact by `externalId`, else by email, else by phone; makes it when none is found.",
+    body=ContactInput, data=ContactView, status=201,
+    statuses={200: "The contact was there and is updated.", 409: "Another contact holds one of the identities."},
+)  # fmt: skip
+async def save(tx: Transaction, call: Call[ContactInput, Nothing]) -> Answer:
+    """Answers 201 with a new contact, 200 with an updated one."""
+    contact, is_new = await save_contact(tx, account_id=call.account_id, draft=call.body.draft())
+    return Answer(ContactView.of(contact), 201 if is_new else 200)
+
+
+@operation(
+    name="listContacts", method="GET", path="/contacts", tag="contacts", permission=Permission.CONTACTS_READ,
+    summary="List contacts", description="In order of creation.", query=ContactsQuery, data=Page[ContactView],
+)  # fmt: skip
+async def list_all(tx: Transaction, call: Call[Nothing, ContactsQuery]) -> Page[ContactView]:
+    """Reads one page."""
+    query = call.query
+    group_id = None if query.group is None else parse_id(query.group)
+    if query.group is not None and group_id is None:
+        return Page([], None)
+    contacts = await list_contacts(
+        tx,
+        account_id=call.account_id,
+        after=after_id(call),
+        limit=query.limit + 1,
+        group_id=group_id,
+        email=query.email,
+        external_id=query.external_id,
+    )
+    return page(call, contacts, ContactView.of, lambda contact: contact.id)
+
+
+@operation(
+    name="getContact", method="GET", path="/contacts/{contactId}", tag="contacts", permission=Permission.CONTACTS_READ,
+    summary="Read a contact", description="Answers one contact.", data=ContactView,
+)  # fmt: skip
+async def read(tx: Transaction, call: Call[Nothing, Nothing]) -> ContactView:
+    """Reads one contact."""
+    return ContactView.of(await _find(tx, call))
+
+
+@operation(
+    name="updateContact", method="PATCH", path="/contacts/{contactId}", tag="contacts",
+    permission=Permission.CONTACTS_WRITE, summary="Change a contact",
+    description="Changes the given fields; its identities may change too.",
+    body=ContactInput, data=ContactView, statuses={409: "Another contact holds one of the identities."}, find=_find,
+)  # fmt: skip
+async def update(tx: Transaction, call: Call[ContactInput, Nothing]) -> ContactView:
+    """Changes one contact."""
+    draft = call.body.draft(call.id("contactId", "contact"))
+    contact, _ = await save_contact(tx, account_id=call.account_id, draft=draft)
+    return ContactView.of(contact)
+
+
+@operation(
+    name="deleteContact", method="DELETE", path="/contacts/{contactId}", tag="contacts",
+    permission=Permission.CONTACTS_WRITE, summary="Erase a contact",
+    description="Erases its personal data and memberships. Reports still count it; its addresses stay suppressed.",
+    data=Deleted,
+)  # fmt: skip
+async def delete(tx: Transaction, call: Call[Nothing, Nothing]) -> Deleted:
+    """Erases one contact."""
+    contact_id = call.id("contactId", "contact")
+    await delete_contact(tx, account_id=call.account_id, contact_id=contact_id)
+    return Deleted(contact_id.hex())
+
+
+ROUTES = [save, list_all, read, update, delete]

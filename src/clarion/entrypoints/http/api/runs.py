@@ -1,0 +1,131 @@
+"""Runs: one execution of a campaign each, with a report counted from its deliveries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from clarion.application.ports import Transaction
+from clarion.application.runs import RunReport, list_runs, report_run
+from clarion.domain.access import Permission
+from clarion.domain.campaign import Category, Run, RunState
+from clarion.domain.delivery import DeliveryState
+from clarion.domain.ids import parse_id
+from clarion.entrypoints.http.api.paging import HexId, Page, PageQuery, after_id, page
+from clarion.entrypoints.http.operation import Call, Nothing, operation
+
+
+class RunView(msgspec.Struct, rename="camel", kw_only=True):
+    """A run."""
+
+    id: HexId
+    campaign_id: HexId
+    campaign_name: str
+    ordinal: int
+    """1 for the campaign's first run."""
+    status: RunState
+    status_reason: str | None
+    category: Category
+    selected_count: int
+    """The frozen audience; the counts of its report always add up to it."""
+    started_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, run: Run) -> RunView:
+        """The run as callers see it."""
+        return cls(**_run_fields(run))
+
+
+class CountView(msgspec.Struct, rename="camel"):
+    """How many recipients stand in one state for one reason."""
+
+    state: DeliveryState
+    reason: str | None
+    count: int
+
+
+class RunReportView(RunView, rename="camel", kw_only=True):
+    """A run and where its recipients stand now, counted from the rows."""
+
+    is_audience_frozen: bool
+    """Whether every recipient has a delivery yet; until then those still to come count as pending."""
+    counts: dict[str, int]
+    """Recipients per state; the states add up to `selectedCount`."""
+    reasons: list[CountView]
+    rate_per_second: float
+    """Messages sent per second over the run so far."""
+
+    @classmethod
+    def of_report(cls, report: RunReport) -> RunReportView:
+        """The report as callers see it."""
+        return cls(
+            **_run_fields(report.run),
+            is_audience_frozen=report.run.snapshot_done,
+            counts=_per_state(report),
+            reasons=[CountView(c.state, c.reason, c.count) for c in report.counts if c.reason],
+            rate_per_second=round(report.rate_per_second, 2),
+        )
+
+
+def _run_fields(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id.hex(),
+        "campaign_id": run.campaign_id.hex(),
+        "campaign_name": run.campaign_name,
+        "ordinal": run.ordinal,
+        "status": run.state,
+        "status_reason": run.state_reason,
+        "category": run.category,
+        "selected_count": run.selected_count,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def _per_state(report: RunReport) -> dict[str, int]:
+    totals = {state.value: report.total(state) for state in DeliveryState}
+    totals[DeliveryState.PENDING] += report.run.selected_count - report.frozen
+    return totals
+
+
+class RunsQuery(PageQuery, kw_only=True):
+    """Which runs to list."""
+
+    campaign: Annotated[str, Meta(max_length=24, description="Id of their campaign.")] | None = None
+
+
+async def find(tx: Transaction, call: Call[Any, Any]) -> RunReport:
+    """The run in the path."""
+    return await report_run(tx, account_id=call.account_id, run_id=call.id("runId", "run"))
+
+
+@operation(
+    name="listRuns", method="GET", path="/runs", tag="runs", permission=Permission.CAMPAIGNS_READ,
+    summary="List runs", description="In order of start.", query=RunsQuery, data=Page[RunView],
+)  # fmt: skip
+async def list_all(tx: Transaction, call: Call[Nothing, RunsQuery]) -> Page[RunView]:
+    """Reads one page."""
+    query = call.query
+    campaign_id = None if query.campaign is None else parse_id(query.campaign)
+    if query.campaign is not None and campaign_id is None:
+        return Page([], None)
+    runs = await list_runs(
+        tx, account_id=call.account_id, campaign_id=campaign_id, after=after_id(call), limit=query.limit + 1
+    )
+    return page(call, runs, RunView.of, lambda run: run.id)
+
+
+@operation(
+    name="getRun", method="GET", path="/runs/{runId}", tag="runs", permission=Permission.CAMPAIGNS_READ,
+    summary="Read a run and its report", description="Counts per state and reason, and the rate.", data=RunReportView,
+)  # fmt: skip
+async def read(tx: Transaction, call: Call[Nothing, Nothing]) -> RunReportView:
+    """Reads one run."""
+    return RunReportView.of_report(await find(tx, call))
+
+
+ROUTES = [list_all, read]

@@ -1,0 +1,52 @@
+"""The HTTP application: which routes there are and what stands around them.
+
+A request passes the gate (trace id, headers, log line), then the checks of its operation in the order `operation`
+shows, then one transaction. Start reading with `operation`, then any module of `api/`.
+"""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from clarion.bootstrap import App
+from clarion.domain.errors import ClarionError
+from clarion.entrypoints.http import operations, reference
+from clarion.entrypoints.http.api import OPERATIONS
+from clarion.entrypoints.http.cursors import CursorSigner
+from clarion.entrypoints.http.edge import Edge
+from clarion.entrypoints.http.errors import answer_error, answer_http_exception, answer_surprise
+from clarion.entrypoints.http.gate import Gate
+from clarion.entrypoints.http.public import unsubscribe
+from clarion.entrypoints.http.readiness import Readiness
+from clarion.entrypoints.http.security import Doorkeeper, Pace
+
+
+def create_app(app: App) -> ASGIApp:
+    """Builds the ASGI application around the parts in `app`; opens and closes nothing itself."""
+    edge = Edge(
+        app=app,
+        database=app.database,
+        readiness=Readiness(app.settings),
+        doorkeeper=Doorkeeper(app.database, Pace(app.settings.requests_per_second)),
+        cursors=CursorSigner(app.cursor_key),
+        links=app.links,
+        max_body_bytes=app.settings.max_body_bytes,
+        max_import_bytes=app.settings.max_import_bytes,
+    )
+    return Gate(
+        Litestar(
+            route_handlers=[*OPERATIONS, *operations.ROUTES, *reference.ROUTES, *unsubscribe.ROUTES],
+            state=State({"edge": edge}),
+            exception_handlers={
+                ClarionError: answer_error,
+                HTTPException: answer_http_exception,
+                Exception: answer_surprise,
+            },
+            request_max_body_size=None,  # `requests` holds each route to its own limit
+            openapi_config=None,  # `openapi` writes the document from the declarations
+            logging_config=None,  # the gate and `errors` log
+        )
+    )

@@ -1,0 +1,9 @@
+"""The request as the framework hands it over, under one name."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from litestar import Request
+
+Incoming: TypeAlias = Request[Any, Any, Any]

@@ -1,0 +1,186 @@
+"""Reading a request: its body within a limit and a time, its query, and both into the model a route declares.
+
+Every mistake of shape is reported at once, with its path and rule. Business rules are the use cases' own. Read
+`strict_json` for what JSON is accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.exceptions import ClientException
+
+from clarion.domain.errors import ClarionError, Invalid, Malformed, Problem, TooLarge
+from clarion.entrypoints.http.errors import RequestTimeout, UnsupportedMediaType
+from clarion.entrypoints.http.incoming import Incoming
+from clarion.entrypoints.http.strict_json import Json, parse_json, text_problem
+
+JSON_LIMIT: Final = 2 * 1024 * 1024
+"""Bytes of a JSON body."""
+SILENCE_LIMIT_S: Final = 30.0
+"""How long a body may stay silent before the request is given up."""
+_QUERY_FIELDS: Final = 50
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+T = TypeVar("T")
+
+
+class ClientGone(ClarionError):
+    """The client hung up before its body was complete."""
+
+    code = "CLIENT_GONE"
+
+
+async def read_bytes(request: Incoming, limit: int) -> bytes:
+    """The whole body. Raises `TooLarge` before keeping more than `limit` bytes, `RequestTimeout` when it stalls."""
+    body = bytearray()
+    async for piece in stream_body(request, limit):
+        body += piece
+    return bytes(body)
+
+
+async def stream_body(request: Incoming, limit: int) -> AsyncIterator[bytes]:
+    """The body in the pieces it comes in. Raises `TooLarge`, `RequestTimeout` or `ClientGone`."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit)
+    seen = 0
+    pieces = request.stream()
+    while (piece := await _next(pieces)) is not None:
+        seen += len(piece)
+        if seen > limit:
+            raise _too_large(limit)
+        if piece:
+            yield piece
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    try:
+        async with asyncio.timeout(SILENCE_LIMIT_S):
+            return await anext(pieces, None)
+    except TimeoutError:
+        raise RequestTimeout(f"The body stopped coming for {SILENCE_LIMIT_S:.0f} s") from None
+    except ClientException:
+        raise ClientGone("The client hung up") from None
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge("body", f"{limit} bytes")
+
+
+def content_type(request: Incoming) -> str:
+    """The media type of the body in lower case, without parameters; empty when none is given."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def require_json(request: Incoming, body: bytes) -> None:
+    """Raises `UnsupportedMediaType` unless the body is declared as JSON; an empty body may leave it out."""
+    kind = content_type(request)
+    if kind == "application/json" or (not body and not kind):
+        return
+    raise UnsupportedMediaType("This path reads application/json")
+
+
+def read_model(body: bytes, model: type[T]) -> T:
+    """A JSON body as the model; an empty one counts as `{}`. Raises `Malformed` or `Invalid` with every mistake."""
+    return to_model(parse_json(body) if body.strip() else {}, model)
+
+
+def read_query(request: Incoming, model: type[T]) -> T:
+    """The query string as the model; a parameter may come once. Raises `Invalid` or `Malformed`."""
+    raw = request.scope["query_string"]
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_QUERY_FIELDS)
+    except ValueError:
+        raise Malformed(Problem("query", "encoding", "is not a UTF-8 query string")) from None
+    problems = [p for name, value in pairs if (p := text_problem(f"query.{name}"[:80], name + value))]
+    found: dict[str, Json] = dict(pairs)
+    if len(found) != len(pairs):
+        problems.append(Problem("query", "duplicateKey", "has one parameter twice"))
+    shape: Any = model
+    for name, value in pairs:
+        if name in _whole_numbers(shape) and not _WHOLE.fullmatch(value):
+            problems.append(Problem(f"query.{name}", "type", "must be a whole number in ASCII digits"))
+    if problems:
+        raise Invalid.of(problems)
+    return to_model(found, model, prefix="query.", strict=False)
+
+
+@lru_cache
+def _whole_numbers(model: type[Any]) -> frozenset[str]:
+    kinds = {field.encode_name: msgspec.inspect.type_info(field.type) for field in msgspec.structs.fields(model)}
+    return frozenset(name for name, kind in kinds.items() if isinstance(kind, msgspec.inspect.IntType))
+
+
+def to_model(value: Json, model: type[T], *, prefix: str = "", strict: bool = True) -> T:
+    """Parsed JSON as the model. Raises `Malformed` when a type is wrong, else `Invalid`; all mistakes at once."""
+    try:
+        return msgspec.convert(value, model, strict=strict)
+    except msgspec.ValidationError:
+        problems = _problems(value, model, prefix, strict=strict)
+    wrong_type = any(problem.rule == "type" for problem in problems)
+    raise (Malformed if wrong_type and strict else Invalid).of(problems)
+
+
+def as_utc(field: str, moment: datetime) -> datetime:
+    """The moment in UTC. Raises `Invalid` where the calendar ends."""
+    try:
+        return moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise Invalid(Problem(field, "range", "is outside the calendar")) from None
+
+
+def _problems(value: Json, model: Any, prefix: str, *, strict: bool) -> list[Problem]:  # noqa: ANN401 - any annotation
+    inner = _struct_in(model)
+    if inner is None or not isinstance(value, dict):
+        return _problem(value, model, prefix, strict=strict)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(inner)}
+    found = [
+        Problem(f"{prefix}{name}"[:200], "unknown", "is not a known field") for name in value if name not in fields
+    ]
+    for name, field in fields.items():
+        if name in value:
+            found += _problems(value[name], field.type, f"{prefix}{name}.", strict=strict)
+        elif field.required:
+            found.append(Problem(prefix + name, "required", "is required"))
+    return found
+
+
+def _struct_in(model: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 - any annotation
+    info = msgspec.inspect.type_info(model)
+    options = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    return next((option.cls for option in options if isinstance(option, msgspec.inspect.StructType)), None)
+
+
+def _problem(value: Json, model: Any, prefix: str, *, strict: bool) -> list[Problem]:  # noqa: ANN401 - any annotation
+    try:
+        msgspec.convert(value, model, strict=strict)
+    except msgspec.ValidationError as error:
+        said, _, where = str(error).partition(" - at `$")
+        return [Problem(((prefix.rstrip(".") + where.rstrip("`")) or "body")[:200], _rule_of(said), said)]
+    return []
+
+
+_RULES: Final = (
+    (re.compile(r"unknown field"), "unknown"),
+    (re.compile(r"missing required"), "required"),
+    (re.compile(r"length <="), "maxLength"),
+    (re.compile(r"length >="), "minLength"),
+    (re.compile(r"matching regex"), "pattern"),
+    (re.compile(r"timezone component"), "timezone"),
+    (re.compile(r"enum value"), "enum"),
+    (re.compile(r"> ?=|>"), "minimum"),
+    (re.compile(r"<=|<"), "maximum"),
+    (re.compile(r"Invalid RFC3339"), "datetime"),
+)
+
+
+def _rule_of(said: str) -> str:
+    return next((rule for pattern, rule in _RULES if pattern.search(said)), "type")

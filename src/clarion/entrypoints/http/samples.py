@@ -1,0 +1,34 @@
+"""An example value for a JSON schema: its own examples where it has some, else something small of the right type."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_TEXTS: Final = {"date-time": "2030-05-01T09:30:00Z"}
+_EMPTY: Final[dict[str, Any]] = {"integer": 25, "number": 25, "boolean": True, "null": None, "string": "text"}
+
+
+def sample(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON is whatever it is
+    """One value that fits the schema; `schemas` are those it may refer to."""
+    if "$ref" in schema:
+        return sample(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    for fixed in ("const", "default"):
+        if fixed in schema:
+            return schema[fixed]
+    for listed in ("examples", "enum"):
+        if schema.get(listed):
+            return schema[listed][0]
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][0], schemas)
+    return _typed(schema, schemas)
+
+
+def _typed(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON is whatever it is
+    kind = schema.get("type")
+    if kind == "object":
+        return {name: sample(inner, schemas) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [sample(schema["items"], schemas)] if "items" in schema else []
+    if kind == "string":
+        return _TEXTS.get(schema.get("format", ""), _EMPTY["string"])
+    return max(_EMPTY[kind], schema.get("minimum", 0)) if kind == "integer" else _EMPTY.get(kind or "null")

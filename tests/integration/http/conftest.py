@@ -1,0 +1,126 @@
+"""A running API on a real socket and a real database, and callers with keys of two accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from clarion.application.access import create_account, create_key
+from clarion.bootstrap import App, open_app
+from clarion.domain.access import Account, ApiKey, Permission
+from clarion.entrypoints.http.app import create_app
+from clarion.settings import Settings
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One account with its first key, and a client that presents it."""
+
+    account: Account
+    key: ApiKey
+    text: str
+    http: httpx.AsyncClient
+
+    @property
+    def root(self) -> str:
+        return f"/v1/accounts/{self.account.id.hex()}"
+
+    async def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return await self.http.get(self.root + path, **kwargs)
+
+    async def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        return await self.http.post(self.root + path, **kwargs)
+
+    async def patch(self, path: str, **kwargs: Any) -> httpx.Response:
+        return await self.http.patch(self.root + path, **kwargs)
+
+    async def delete(self, path: str, **kwargs: Any) -> httpx.Response:
+        return await self.http.delete(self.root + path, **kwargs)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: App) -> None:
+        config = uvicorn.Config(create_app(app), log_config=None, access_log=False, server_header=False, ws="none")
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    def install_signal_handlers(self) -> None:
+        """The test process keeps its own."""
+
+
+@asynccontextmanager
+async def serving(app: App) -> AsyncIterator[str]:
+    """Serves the application on a free port for the block; gives its base URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _Server(app)
+    running = asyncio.create_task(server._serve([listener]))
+    await server.ready.wait()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[App]:
+    async with open_app(settings) as app:
+        yield app
+
+
+@pytest.fixture
+async def base_url(app: App) -> AsyncIterator[str]:
+    async with serving(app) as url:
+        yield url
+
+
+@pytest.fixture
+async def anonymous(base_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
+        yield client
+
+
+@asynccontextmanager
+async def calling(app: App, base_url: str, name: str) -> AsyncIterator[Caller]:
+    """A new account and a client with its first key."""
+    async with app.database.transaction() as tx:
+        account, key, text = await create_account(tx, name=name)
+    async with client_with(base_url, text) as client:
+        yield Caller(account, key, text, client)
+
+
+def client_with(base_url: str, text: str) -> httpx.AsyncClient:
+    """A client that presents this key."""
+    limits = httpx.Limits(max_connections=120, max_keepalive_connections=20)
+    headers = {"Authorization": f"Bearer {text}"}
+    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, limits=limits)
+
+
+@pytest.fixture
+async def caller(app: App, base_url: str) -> AsyncIterator[Caller]:
+    async with calling(app, base_url, "Analytical Engines") as caller:
+        yield caller
+
+
+@pytest.fixture
+async def stranger(app: App, base_url: str) -> AsyncIterator[Caller]:
+    async with calling(app, base_url, "Difference Engines") as caller:
+        yield caller
+
+
+async def key_with(app: App, caller: Caller, *permissions: Permission) -> tuple[ApiKey, str]:
+    """Another key of the caller's account, with just these permissions."""
+    async with app.database.transaction() as tx:
+        return await create_key(tx, account_id=caller.account.id, name="narrow", permissions=permissions)
