@@ -112,8 +112,8 @@ _PROSE: Final = frozenset({"exception", "stack"})
 
 def mask(text: str) -> str:
     """Makes addresses, telephone numbers and passwords in URLs unreadable but comparable: `ali***@example.test`."""
-    text = _URL_SECRET.sub(r"\1:***@", text)
     text = _ADDRESS.sub(r"\1***@\2", text)
+    text = _URL_SECRET.sub(r"\1:***@", text)  # after the addresses, one of which it looks like
     return _PHONE.sub(r"+***\1", text)
 
 

@@ -75,7 +75,7 @@ async def describe(url: str) -> str:
         server = connection.get_server_version()
     finally:
         await connection.close()
-    return f"PostgreSQL {server.major}.{server.minor}, schema {known_versions()[-1]}"
+    return f"PostgreSQL {server.major}.{server.micro}, schema {known_versions()[-1]}"
 
 
 async def check_version(url: str) -> None:
