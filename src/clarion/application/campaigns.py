@@ -86,7 +86,7 @@ async def create_campaign(tx: Transaction, *, account_id: Id, draft: CampaignDra
         started_at=None,
         rate_limited_until=None,
     )
-    campaign = await _apply(tx, account_id, blank, draft)
+    campaign = await _apply(tx, account_id, blank, draft, links)
     await tx.campaigns.add(account_id, campaign)
     await _store_revision(tx, account_id, blank, campaign)
     return await _schedule_if_timed(tx, account_id, campaign.id, links)
@@ -122,7 +122,7 @@ async def update_campaign(
         Invalid: with one problem per broken rule; nothing is stored.
     """
     before = await _draft_for_change(tx, account_id, campaign_id)
-    campaign = await _apply(tx, account_id, before, draft)
+    campaign = await _apply(tx, account_id, before, draft, links)
     await _store_revision(tx, account_id, before, campaign)
     await tx.campaigns.replace(account_id, campaign)
     return await _schedule_if_timed(tx, account_id, campaign_id, links)
@@ -190,7 +190,7 @@ async def _schedule_if_timed(tx: Transaction, account_id: Id, campaign_id: Id, l
     return activated.campaign
 
 
-async def _apply(tx: Transaction, account_id: Id, campaign: Campaign, draft: CampaignDraft) -> Campaign:
+async def _apply(tx: Transaction, account_id: Id, campaign: Campaign, draft: CampaignDraft, links: Links) -> Campaign:
     """Lays the draft over the campaign; raises `Invalid` with everything that is wrong."""
     problems = list(_plain_problems(campaign, draft))
     group_ids, group_problems = await _groups(tx, account_id, campaign, draft)
@@ -198,7 +198,7 @@ async def _apply(tx: Transaction, account_id: Id, campaign: Campaign, draft: Cam
     sender_id, sender_problems = await _sender(tx, account_id, campaign, draft)
     problems += [*group_problems, *contact_problems, *sender_problems]
     if isinstance(draft.email, EmailContent):
-        problems += check_content(draft.email, draft.category or campaign.category)
+        problems += check_content(draft.email, draft.category or campaign.category, links)
     problems += await _window_problems(tx, campaign, draft)
     if problems:
         raise Invalid.of(problems)

@@ -56,7 +56,7 @@ def plan_of_campaign(
     return compile_email(email, facts=facts, links=links)
 
 
-def check_content(email: EmailContent, category: Category) -> list[Problem]:
+def check_content(email: EmailContent, category: Category, links: Links) -> list[Problem]:
     """Everything that is wrong with a message as its author wrote it; an empty list means it compiles."""
     facts = RunFacts(
         account_id=_NOWHERE,
@@ -69,7 +69,7 @@ def check_content(email: EmailContent, category: Category) -> list[Problem]:
         reply_to=email.reply_to,
     )
     try:
-        compile_email(email, facts=facts, links=None)
+        compile_email(email, facts=facts, links=links)
     except Invalid as error:
         return list(error.problems)
     return []

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from clarion.application.ports import Database, Transaction
@@ -26,6 +27,7 @@ from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.pipeline.plans import Route
 from clarion.rendering.addresses import email_key
 from clarion.rendering.email import WireEmail
+from clarion.rendering.headers import date_header
 from clarion.rendering.plan import Refusal
 
 T = TypeVar("T")
@@ -117,11 +119,12 @@ class Drive:
         members: list[Rendered] = []
         refused: list[Refused] = []
         render = self.route.plan.render
+        date = date_header(datetime.now(UTC))
         for recipient in recipients:
             if recipient.is_deleted:
                 refused.append(Refused(recipient.seq, Reason.CONTACT_DELETED, ""))
                 continue
-            message = render(recipient.seq, recipient.address, recipient.contact)
+            message = render(recipient.seq, recipient.address, recipient.contact, date)
             if isinstance(message, Refusal):
                 refused.append(Refused(recipient.seq, message.reason, message.detail))
             else:
@@ -142,7 +145,7 @@ class Drive:
     def _window_size(self) -> int:
         rate = self.route.sender.rate_per_second
         paced = WINDOW_LIMIT if rate is None else max(1, int(rate * _WINDOW_S))
-        return min(paced, self.sizes.get(self.route.sender.id, WINDOW_LIMIT))
+        return min(paced, self.sizes.get(self.route.sender.id, _WINDOW_LEAST))
 
     async def _keep_pace(self, messages: int) -> bool:
         """Waits for the sender's turn; False when the wait was cut short because the worker is stopping."""

@@ -44,7 +44,7 @@ WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq 
 ORDER BY d.seq
 """
 
-# index: delivery_pkey for every row written, suppression_pkey per address.
+# index: delivery_pkey by the range of the arrays, which are joined by hash (see `turn`); suppression_pkey per address.
 # An outcome that comes late still counts: also for a row that recovery has meanwhile called uncertain. An intent of this
 # very epoch is granted again: the commit that wrote it went unanswered, and nothing went on the wire for it.
 _TURN: Final = """
@@ -55,17 +55,16 @@ WITH held AS (
 ), recorded AS (
     UPDATE delivery AS d
     SET state = CASE WHEN o.verdict <> 'retry' THEN o.verdict
-                     WHEN now() + o.wait > held.deadline_at THEN 'failed'
+                     WHEN now() + o.wait > (SELECT deadline_at FROM held) THEN 'failed'
                      ELSE 'pending' END,
-        reason = CASE WHEN o.verdict = 'retry' AND now() + o.wait > held.deadline_at THEN 'deadline_passed'
+        reason = CASE WHEN o.verdict = 'retry' AND now() + o.wait > (SELECT deadline_at FROM held) THEN 'deadline_passed'
                       ELSE o.reason END,
         reply = o.reply,
         not_before = now() + o.wait,
         doubts = d.doubts + (o.verdict = 'unknown')::int,
         changed_at = now()
-    FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::interval[])
-             AS o (seq, verdict, reason, reply, wait), held
-    WHERE d.run_id = $1 AND d.seq = o.seq AND d.epoch = $3
+    FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::interval[]) AS o (seq, verdict, reason, reply, wait)
+    WHERE d.run_id = $1 AND d.seq BETWEEN $14 AND $15 AND d.seq = o.seq AND d.epoch = $3
       AND (d.state IN ('sending', 'unknown') OR (d.state = 'pending' AND d.reason = 'worker_lost'))
     RETURNING d.seq, d.attempts, d.state, o.verdict, o.reason, o.reply
 ), noted AS (
@@ -75,30 +74,39 @@ WITH held AS (
 ), refused AS (
     UPDATE delivery AS d
     SET state = 'skipped', reason = x.reason, reply = x.detail, changed_at = now()
-    FROM unnest($9::int[], $10::text[], $11::text[]) AS x (seq, reason, detail), lease
-    WHERE d.run_id = $1 AND d.seq = x.seq AND d.state = 'pending'
+    FROM unnest($9::int[], $10::text[], $11::text[]) AS x (seq, reason, detail)
+    WHERE d.run_id = $1 AND d.seq BETWEEN $16 AND $17 AND d.seq = x.seq AND d.state = 'pending'
+      AND EXISTS (SELECT FROM lease)
 ), intended AS (
     UPDATE delivery AS d
-    SET state = CASE WHEN s.reason IS NULL THEN 'sending' ELSE 'skipped' END,
-        reason = CASE WHEN s.reason IN ('unsubscribed') THEN 'unsubscribed'
-                      WHEN s.reason IS NOT NULL THEN 'suppressed' END,
-        attempts = d.attempts + (s.reason IS NULL AND d.state = 'pending')::int,
+    SET state = CASE WHEN i.suppressed_by IS NULL THEN 'sending' ELSE 'skipped' END,
+        reason = CASE WHEN i.suppressed_by = 'unsubscribed' THEN 'unsubscribed'
+                      WHEN i.suppressed_by IS NOT NULL THEN 'suppressed' END,
+        attempts = d.attempts + (i.suppressed_by IS NULL AND d.state = 'pending')::int,
         epoch = $3,
         changed_at = now()
-    FROM unnest($12::int[], $13::text[]) AS i (seq, address_key)
-    CROSS JOIN held
-    CROSS JOIN lease
-    LEFT JOIN suppression AS s
-           ON s.account_id = held.account_id AND s.channel = 'email' AND s.address_key = i.address_key
-          AND (s.reason <> 'unsubscribed' OR held.category = 'marketing')
-    WHERE held.state = 'sending' AND d.run_id = $1 AND d.seq = i.seq
+    FROM (
+        SELECT w.seq, (
+            SELECT s.reason FROM suppression AS s
+            WHERE s.account_id = (SELECT account_id FROM held) AND s.channel = 'email' AND s.address_key = w.address_key
+              AND (s.reason <> 'unsubscribed' OR (SELECT category FROM held) = 'marketing')) AS suppressed_by
+        FROM unnest($12::int[], $13::text[]) AS w (seq, address_key)
+        OFFSET 0  -- looks each address up once
+    ) AS i
+    WHERE (SELECT state FROM held) = 'sending' AND EXISTS (SELECT FROM lease)
+      AND d.run_id = $1 AND d.seq BETWEEN $18 AND $19 AND d.seq = i.seq
       AND (d.state = 'pending' OR (d.state = 'sending' AND d.epoch = $3))
     RETURNING d.seq, d.state
 )
-SELECT held.state AS run_state,
+SELECT state AS run_state,
        EXISTS (SELECT FROM lease) AS holds_lease,
        (SELECT array_agg(seq) FROM intended WHERE state = 'sending') AS granted
 FROM held
+"""
+
+# A young table has no statistics, and a loop over 200 times 200 rows looks cheap to the planner: hash instead.
+_BEGIN_TURN: Final = """
+BEGIN; SET LOCAL enable_nestloop = off; SELECT pg_advisory_xact_lock_shared({key})
 """
 
 # index: batch_pkey.
@@ -208,7 +216,7 @@ class BatchStore:
     async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:
         """Records outcomes and the next intent in one transaction; the shared lock is what `barrier` waits for."""
         connection = self._connection
-        await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock_shared({account_key(batch.account_id)})")
+        await connection.execute(_BEGIN_TURN.format(key=account_key(batch.account_id)))
         try:
             row = await connection.fetchrow(_TURN, batch.run_id, batch.no, batch.epoch, *_columns_of(turn))
         except BaseException:
@@ -238,18 +246,28 @@ class BatchStore:
         return int(await self._connection.fetchval(_CANCEL, run_id, reason, limit))
 
 
-def _columns_of(turn: Turn) -> tuple[list[Any], ...]:
-    """The arrays of `_TURN` from $4 on."""
+def _columns_of(turn: Turn) -> tuple[Any, ...]:
+    """The parameters of `_TURN` from $4 on: the arrays, then the range of each."""
     outcomes = [attempt.outcome for attempt in turn.attempted]
+    attempted = [attempt.seq for attempt in turn.attempted]
+    refused = [refusal.seq for refusal in turn.refused]
+    intended = [seq for seq, _ in turn.intent]
     return (
-        [attempt.seq for attempt in turn.attempted],
+        attempted,
         [outcome.verdict for outcome in outcomes],
         [outcome.reason for outcome in outcomes],
         [outcome.reply for outcome in outcomes],
         [attempt.wait for attempt in turn.attempted],
-        [refusal.seq for refusal in turn.refused],
+        refused,
         [refusal.reason for refusal in turn.refused],
         [refusal.detail for refusal in turn.refused],
-        [seq for seq, _ in turn.intent],
+        intended,
         [key for _, key in turn.intent],
+        *_range(attempted),
+        *_range(refused),
+        *_range(intended),
     )
+
+
+def _range(seqs: Sequence[int]) -> tuple[int, int]:
+    return (min(seqs), max(seqs)) if seqs else (1, 0)

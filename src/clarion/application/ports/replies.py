@@ -57,7 +57,7 @@ class Replies(Protocol):
         ...
 
     async def claim(self, key: ReplyKey, body_hash: bytes) -> None:
-        """Notes that the work has begun, for work no one transaction can span; lapses by itself. The caller holds the key."""
+        """Notes that work which no one transaction spans has begun; lapses by itself. The caller holds the key."""
         ...
 
     async def release(self, key: ReplyKey) -> None:
