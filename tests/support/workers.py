@@ -1,0 +1,39 @@
+"""A worker inside the test's own process, on a real database and a real channel, with its bell rung by hand or clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from clarion.adapters.channels.registry import ChannelRegistry
+from clarion.adapters.postgres.database import PostgresDatabase
+from clarion.adapters.queue.postgres import WorkSignal
+from clarion.adapters.sealing import AesSealer
+from clarion.entrypoints.worker import Worker
+from clarion.pipeline.plans import Plans
+from tests.support.scene import LINKS
+
+SEALER = AesSealer({0: bytes(32)}, 0)
+
+
+@asynccontextmanager
+async def working(
+    database: PostgresDatabase, url: str, *, name: str = "worker", lease_s: float = 30.0, drain_s: float = 10.0
+) -> AsyncIterator[Worker]:
+    """Runs one worker for the length of the block, then drains it."""
+    channels = ChannelRegistry(SEALER, helo_name="tests.clarion.example")
+    signal = WorkSignal(url)
+    signal.start()
+    await signal.until_listening()
+    plans = Plans(database, channels, LINKS)
+    worker = Worker(database=database, plans=plans, bell=signal, name=name, lease=timedelta(seconds=lease_s))
+    running = asyncio.create_task(worker.run(drain_s))
+    try:
+        yield worker
+    finally:
+        worker.stopping.set()
+        await running
+        await signal.aclose()
+        await channels.aclose()
