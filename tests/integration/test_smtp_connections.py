@@ -27,6 +27,12 @@ def addresses(count: int) -> list[str]:
     return [f"reader{number}@town.test" for number in range(count)]
 
 
+@pytest.mark.parametrize("name", ["", "a b", "a\r\nMAIL", "köln.test", "x" * 256])
+def test_t05_a_name_that_cannot_be_said_in_ehlo_is_refused_at_once(name: str) -> None:
+    with pytest.raises(ValueError, match="EHLO"):
+        SmtpChannel(loopback(25), helo_name=name)
+
+
 async def test_one_message_opens_one_connection() -> None:
     async with Sink() as sink, smtp(sink.port) as channel:
         await sent_to(channel, *addresses(1))

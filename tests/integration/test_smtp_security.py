@@ -76,6 +76,17 @@ async def test_t13_a_certificate_for_another_name_is_refused(tmp_path: Path, sec
         assert sink.accepted == []
 
 
+async def test_t13_an_unreadable_ca_file_is_said_and_stops_everything(tmp_path: Path) -> None:
+    async with (
+        Sink(secured(Security.STARTTLS)) as sink,
+        smtp(sink.port, security=Security.STARTTLS, ca_file=str(tmp_path / "absent.pem")) as channel,
+    ):
+        (outcome,) = await sent_to(channel, "reader@town.test")
+        assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.TLS_FAILED)
+        assert "absent.pem" in outcome.reply
+        assert sink.connections == 0
+
+
 async def test_t13_f42_a_stripped_starttls_stops_everything_before_anything_is_said(certificates: Certificates) -> None:
     async with (
         Sink(Manners(starttls=False, users=USERS)) as sink,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _REFUSE = re.compile(r"([1-5](?:xx|\d\d))(?:_(\d\.\d{1,3}\.\d{1,3}))?-(mail|rcpt|data|dot)")
 _DO = re.compile(r"(cut|silent|garbage|endless|drip|rambling)-(mail|rcpt|data|mid-data|dot|after-dot|after-answer)")
 _SLOW = re.compile(r"slow(\d+(?:\.\d+)?)")
-_DEFAULT_TEXT = {"4": "4.3.0 not now", "5": "5.3.0 no", "2": "2.0.0 fine", "3": "go on"}
+_DEFAULT_TEXT = {"4": "4.3.0 not now", "5": "5.0.0 no", "2": "2.0.0 fine", "3": "go on"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+import ssl
 from contextlib import suppress
 
 from clarion.adapters.channels.smtp.backlog import Backlog
+from clarion.adapters.channels.smtp.capabilities import Capabilities
+from clarion.adapters.channels.smtp.connection import Connection
 from clarion.adapters.channels.smtp.exchange import Exchange
 from clarion.adapters.channels.smtp.opening import OpeningFailed, open_connection, say_goodbye, tls_context
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.sender import SmtpRelay
+
+_HELO_NAME = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 
 _MESSAGES_PER_NEW_CONNECTION = 4
 """A connection is opened for so many waiting messages: a handshake costs the relay more than a short wait."""
@@ -32,10 +38,12 @@ class SmtpChannel:
     """A `Channel` over one SMTP relay. Use from one event loop; holds no task or future per message."""
 
     def __init__(self, relay: SmtpRelay, *, helo_name: str, timeouts: Timeouts | None = None) -> None:
+        if not _HELO_NAME.fullmatch(helo_name):
+            raise ValueError(f"{helo_name!r} cannot be said in EHLO: it takes a host name or an [address]")
         self._relay = relay
         self._helo_name = helo_name
         self._timeouts = timeouts or Timeouts()
-        self._tls = tls_context(relay)
+        self._tls: ssl.SSLContext | None = None
         self._backlog = Backlog()
         self._exchanges: set[Exchange] = set()
         self._idle: list[Exchange] = []
@@ -66,9 +74,7 @@ class SmtpChannel:
     async def probe(self) -> Outcome:
         """Connects, greets, secures, logs in and leaves, over a connection of its own."""
         try:
-            connection, can = await open_connection(
-                self._relay, helo_name=self._helo_name, timeouts=self._timeouts, tls=self._tls
-            )
+            connection, can = await self._connect()
         except OpeningFailed as failure:
             return failure.outcome
         await say_goodbye(connection, self._timeouts)
@@ -154,9 +160,7 @@ class SmtpChannel:
 
     async def _open(self) -> None:
         try:
-            connection, can = await open_connection(
-                self._relay, helo_name=self._helo_name, timeouts=self._timeouts, tls=self._tls
-            )
+            connection, can = await self._connect()
         except OpeningFailed as failure:
             self._note_failure(failure.outcome)
             return
@@ -171,6 +175,11 @@ class SmtpChannel:
         self._exchanges.add(exchange)
         self._moved_at = self._now()
         exchange.start()
+
+    async def _connect(self) -> tuple[Connection, Capabilities]:
+        if self._tls is None:
+            self._tls = tls_context(self._relay)
+        return await open_connection(self._relay, helo_name=self._helo_name, timeouts=self._timeouts, tls=self._tls)
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
         self._openings.discard(opening)

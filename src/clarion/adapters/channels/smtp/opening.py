@@ -32,10 +32,16 @@ class OpeningFailed(Exception):
 
 
 def tls_context(relay: SmtpRelay) -> ssl.SSLContext | None:
-    """The TLS settings of a relay, or None when it is reached without TLS. Reads the CA file; call it once."""
+    """The TLS settings of a relay, or None when it is reached without TLS. Reads the CA file; call it once.
+
+    Raises: OpeningFailed when the CA file cannot be read.
+    """
     if relay.security is Security.NONE:
         return None
-    context = ssl.create_default_context(cafile=relay.ca_file)
+    try:
+        context = ssl.create_default_context(cafile=relay.ca_file)
+    except OSError as fault:
+        raise OpeningFailed(Outcome.retry(Reason.TLS_FAILED, f"CA file {relay.ca_file}: {fault}")) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

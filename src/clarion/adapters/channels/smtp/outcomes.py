@@ -35,15 +35,20 @@ _BY_ENHANCED: Final[tuple[tuple[int, int | None, Reason], ...]] = (
     (2, 3, Reason.TOO_BIG),
     (2, None, Reason.ADDRESS_REJECTED),
     (3, 4, Reason.TOO_BIG),
+    (3, None, Reason.POLICY_REJECTED),
     (6, 7, Reason.UNSUPPORTED_ADDRESS),
     (6, None, Reason.MESSAGE_REJECTED),
     (7, None, Reason.POLICY_REJECTED),
 )
-"""(subject, detail or any, reason); subjects 1 and 4 depend on the phase."""
+"""(subject, detail or any, reason); subjects 1 and 4 depend on the phase. 5 says nothing: some large mailbox providers
+answer `550 5.5.0` for an unknown user."""
 
 _BY_CODE: Final[dict[tuple[Phase, int], Reason]] = {
     (Phase.MAIL, 552): Reason.TOO_BIG,
     (Phase.MAIL, 555): Reason.MESSAGE_REJECTED,
+    (Phase.RCPT, 500): Reason.MESSAGE_REJECTED,
+    (Phase.RCPT, 502): Reason.MESSAGE_REJECTED,
+    (Phase.RCPT, 504): Reason.MESSAGE_REJECTED,
     (Phase.RCPT, 552): Reason.MAILBOX_FULL,
     (Phase.RCPT, 554): Reason.POLICY_REJECTED,
     (Phase.DATA, 552): Reason.TOO_BIG,
