@@ -17,7 +17,7 @@ Attributes = dict[str, AttributeValue]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """May we write on this channel?"""
+    """Whether we may write, per channel."""
 
     email: bool | None = None
     sms: bool | None = None

@@ -1,7 +1,7 @@
 """The worker: runs every stage of the send path until it is told to stop.
 
 Owns the loops, the leases it holds and the drain; the stages are in `pipeline`. Any number of workers share one
-database. A stop finishes the windows on the wire, records them and gives every batch back, so nothing is left uncertain.
+database. A stop finishes the windows on the wire, records them and gives every batch back: nothing is left uncertain.
 """
 
 from __future__ import annotations

@@ -44,9 +44,9 @@ WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq 
 ORDER BY d.seq
 """
 
-# index: delivery_pkey by the range of the arrays, which are joined by hash (see `turn`); suppression_pkey per address.
-# An outcome that comes late still counts: also for a row that recovery has meanwhile called uncertain. An intent of this
-# very epoch is granted again: the commit that wrote it went unanswered, and nothing went on the wire for it.
+# index: delivery_pkey by the range of the arrays, which are joined by hash (see `_BEGIN_TURN`); suppression_pkey per
+# address. An outcome that comes late still counts, also for a row that recovery has meanwhile called uncertain. An
+# intent of this very epoch is granted again: the commit that wrote it went unanswered, and nothing went on the wire.
 _TURN: Final = """
 WITH held AS (
     SELECT state, category, account_id, deadline_at FROM run WHERE id = $1
@@ -57,8 +57,8 @@ WITH held AS (
     SET state = CASE WHEN o.verdict <> 'retry' THEN o.verdict
                      WHEN now() + o.wait > (SELECT deadline_at FROM held) THEN 'failed'
                      ELSE 'pending' END,
-        reason = CASE WHEN o.verdict = 'retry' AND now() + o.wait > (SELECT deadline_at FROM held) THEN 'deadline_passed'
-                      ELSE o.reason END,
+        reason = CASE WHEN o.verdict = 'retry' AND now() + o.wait > (SELECT deadline_at FROM held)
+                      THEN 'deadline_passed' ELSE o.reason END,
         reply = o.reply,
         not_before = now() + o.wait,
         doubts = d.doubts + (o.verdict = 'unknown')::int,
@@ -137,7 +137,7 @@ WITH held AS (
     RETURNING b.no
 )
 SELECT EXISTS (SELECT FROM gone)
-"""  # noqa: S608 - composed of constants
+"""
 
 # index: batch_leased, then delivery_pkey by range.
 _RECOVER: Final = f"""
@@ -161,7 +161,7 @@ WITH expired AS (
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM freed
-"""  # noqa: S608 - composed of constants
+"""
 
 # index: batch_pkey, then delivery_pkey by range.
 _CANCEL: Final = f"""
@@ -174,7 +174,7 @@ WITH taken AS (
     DELETE FROM batch AS b USING taken WHERE b.run_id = taken.run_id AND b.no = taken.no
 )
 SELECT count(*) FROM taken
-"""  # noqa: S608 - composed of constants
+"""
 
 _CONTACT_COLUMNS: Final = {
     "external_id": "externalId",

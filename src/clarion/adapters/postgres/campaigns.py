@@ -29,13 +29,13 @@ c.outreach_language, c.start_at, c.end_at, c.created_at, c.updated_at, c.started
 _FROM: Final = "campaign AS c LEFT JOIN message_revision AS m ON m.id = c.revision_id"
 
 # index: campaign_pkey.
-_GET: Final = f"SELECT {_COLUMNS} FROM {_FROM} WHERE c.account_id = $1 AND c.id = $2"  # noqa: S608 - constants
+_GET: Final = f"SELECT {_COLUMNS} FROM {_FROM} WHERE c.account_id = $1 AND c.id = $2"
 
 # index: campaign_by_account.
 _LIST: Final = f"""
 SELECT {_COLUMNS} FROM {_FROM}
 WHERE c.account_id = $1 AND c.id > $2 AND ($3::text IS NULL OR c.state = $3) ORDER BY c.id LIMIT $4
-"""  # noqa: S608 - constants
+"""
 
 _ADD: Final = """
 INSERT INTO campaign (account_id, id, name, description, category, state, group_ids, contact_ids, sender_id,
@@ -91,7 +91,7 @@ _FRAGMENT: Final = {
     "marketing": "($4::text = 'marketing')",
 }
 _COUNT: Final = "SELECT ({selected}), ({blocked})".format(
-    selected=f"SELECT count(*) FROM ({audience.MEMBERS.format(**_FRAGMENT)}) AS m",  # noqa: S608 - constants
+    selected=f"SELECT count(*) FROM ({audience.MEMBERS.format(**_FRAGMENT)}) AS m",
     blocked=audience.COUNT_BLOCKED.format(**_FRAGMENT),
 )
 
@@ -197,7 +197,7 @@ class CampaignStore:
         query = f"""
             SELECT {", ".join(counts)}, {used}
             FROM ({members}) AS m JOIN contact AS c ON c.id = m.contact_id
-        """  # noqa: S608 - columns come from a fixed set, paths are parameters
+        """
         keys = [list(path[1:]) for path in paths]
         row = await self._connection.fetchrow(
             query, account_id, list(campaign.group_ids), list(campaign.contact_ids), *keys

@@ -13,14 +13,14 @@ from clarion.domain.ids import Id
 _COLUMNS: Final = "run_id, seq, contact_id, address, state, reason, reply, attempts, not_before, changed_at"
 
 # index: delivery_pkey.
-_GET: Final = f"SELECT {_COLUMNS} FROM delivery WHERE run_id = $1 AND seq = $2"  # noqa: S608 - a constant
+_GET: Final = f"SELECT {_COLUMNS} FROM delivery WHERE run_id = $1 AND seq = $2"
 
 # index: delivery_pkey, from the cursor on; other states are stepped over.
 _LIST: Final = f"""
 SELECT {_COLUMNS} FROM delivery
 WHERE run_id = $1 AND seq > $4 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR reason = $3)
 ORDER BY seq LIMIT $5
-"""  # noqa: S608 - a constant
+"""
 
 # index: delivery_attempt_pkey.
 _ATTEMPTS: Final = """

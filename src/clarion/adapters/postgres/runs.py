@@ -53,14 +53,14 @@ r.snapshot_done, r.started_at, r.finished_at
 
 # index: run_pkey.
 _GET: Final = (
-    f"SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id WHERE r.account_id = $1 AND r.id = $2"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id WHERE r.account_id = $1 AND r.id = $2"
 )
 
 # index: run_by_account.
 _LIST: Final = f"""
 SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id
 WHERE r.account_id = $1 AND r.id > $2 AND ($3::bytea IS NULL OR r.campaign_id = $3) ORDER BY r.id LIMIT $4
-"""  # noqa: S608
+"""
 
 # index: delivery_pkey by run.
 _COUNTS: Final = "SELECT state, reason, count(*) FROM delivery WHERE run_id = $1 GROUP BY state, reason ORDER BY 3 DESC"
@@ -204,7 +204,7 @@ class RunStore:
             campaign.end_at,
             RETRY_DEADLINE[campaign.category],
         )
-        assert row is not None, "INSERT … SELECT from one row returns one row"  # noqa: S101
+        assert row is not None, "INSERT … SELECT from one row returns one row"
         return AudienceCount(row["selected_count"], row["eligible"])
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:
@@ -289,7 +289,7 @@ def open_statement(campaign: Campaign) -> str:
     """The statement that opens a run; one group alone is counted without sorting its members."""
     members = audience.MEMBERS.format(**_FRAGMENT)
     one_group = len(campaign.group_ids) == 1 and not campaign.contact_ids
-    selected = audience.COUNT_ONE_GROUP.format(**_FRAGMENT) if one_group else f"SELECT count(*) FROM ({members}) AS m"  # noqa: S608
+    selected = audience.COUNT_ONE_GROUP.format(**_FRAGMENT) if one_group else f"SELECT count(*) FROM ({members}) AS m"
     return _OPEN.format(selected=selected, blocked=audience.COUNT_BLOCKED.format(**_FRAGMENT))
 
 

@@ -25,8 +25,8 @@ ON CONFLICT (account_id, name) DO NOTHING RETURNING id
 """
 
 # index: sender_pkey.
-_GET: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id = $2"  # noqa: S608 - a constant
-_LIST: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"  # noqa: S608
+_GET: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id = $2"
+_LIST: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 _SEALED: Final = "SELECT password_sealed FROM sender WHERE id = $1"
 _REPLACE: Final = """
 UPDATE sender SET name = $3, host = $4, port = $5, security = $6, username = $7, from_address = $8,

@@ -11,7 +11,9 @@ from clarion.domain.ids import Id
 class Deliveries(Protocol):
     """Deliveries as reports show them. The caller has checked that the run is the account's."""
 
-    async def get(self, run_id: Id, seq: int) -> Delivery | None: ...
+    async def get(self, run_id: Id, seq: int) -> Delivery | None:
+        """One delivery by its number."""
+        ...
 
     async def attempts(self, run_id: Id, seq: int) -> list[Attempt]:
         """Tries before the last, oldest first."""

@@ -52,9 +52,13 @@ class Runs(Protocol):
         """Creates the run and counts its audience in one statement, so both see the same membership."""
         ...
 
-    async def get(self, account_id: Id, run_id: Id) -> Run | None: ...
+    async def get(self, account_id: Id, run_id: Id) -> Run | None:
+        """One run of the account."""
+        ...
 
-    async def page(self, account_id: Id, campaign_id: Id | None, after: Id | None, limit: int) -> list[Run]: ...
+    async def page(self, account_id: Id, campaign_id: Id | None, after: Id | None, limit: int) -> list[Run]:
+        """A page ordered by id."""
+        ...
 
     async def counts(self, run_id: Id) -> list[StateCount]:
         """Counted from the rows, never from a counter."""
@@ -64,7 +68,9 @@ class Runs(Protocol):
         """Moves the campaign's active run to `target` if the table of transitions allows; returns its id."""
         ...
 
-    async def source(self, run_id: Id) -> RunSource | None: ...
+    async def source(self, run_id: Id) -> RunSource | None:
+        """What is the same for every recipient of the run."""
+        ...
 
     async def take_slice(self, first: int, limit: int) -> Slice | None:
         """Writes the next slice of one run that is not fully frozen: deliveries, batches and cursor, together.

@@ -11,10 +11,12 @@ from clarion.domain.sender import Sender
 class Sealer(Protocol):
     """Encrypts small secrets with a key from the settings."""
 
-    def seal(self, secret: bytes) -> bytes: ...
+    def seal(self, secret: bytes) -> bytes:
+        """Encrypts and authenticates."""
+        ...
 
     def open(self, sealed: bytes) -> bytes:
-        """Raises `Unavailable` when no configured key opens it."""
+        """Gives the secret back. Raises `Unavailable` when no configured key opens it."""
         ...
 
 

@@ -1,0 +1,148 @@
+"""Seeing a message before anyone gets it: rendered for a contact, or sent to a few addresses as a test.
+
+Nothing here is recorded in a ledger: previews and tests belong to no run, and their links lead to no delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from clarion.application.campaigns import get_campaign
+from clarion.application.messages import plan_of_campaign
+from clarion.application.ports import Transaction
+from clarion.domain.campaign import Campaign
+from clarion.domain.contact import Contact
+from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
+from clarion.domain.ids import Id
+from clarion.domain.sender import Sender
+from clarion.rendering.addresses import AddressFault, parse_email
+from clarion.rendering.email import WireEmail
+from clarion.rendering.headers import date_header
+from clarion.rendering.links import Links
+from clarion.rendering.plan import EmailPlan, Preview, Refusal
+
+TEST_LIMIT: Final = 10
+"""Addresses of one test send."""
+TEST_MARK: Final = "[Test] "
+_STRANGER: Final = "someone@clarion.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class TestMail:
+    """What a test send puts on the wire, and on which sender. `sealed_password` is the sender's, still sealed."""
+
+    __test__ = False
+
+    sender: Sender
+    sealed_password: bytes | None
+    messages: tuple[WireEmail, ...]
+
+
+async def preview(tx: Transaction, *, account_id: Id, campaign_id: Id, contact_id: Id | None, links: Links) -> Preview:
+    """Renders the campaign's message as one contact would see it; without a contact every name is empty.
+
+    Raises:
+        NotFound: the campaign or the contact is unknown or another account's.
+        Conflict: `WORKFLOW_NOT_READY` when there is no message yet.
+        Invalid: the message cannot be rendered with this contact's data.
+    """
+    campaign, plan, _ = await _compiled(tx, account_id, campaign_id, links, mark="")
+    contact = await _contact(tx, account_id, contact_id)
+    address = contact.email if contact and contact.email else _STRANGER
+    seen = plan.preview(address, facts_of(contact), date_header(datetime.now(UTC)))
+    if isinstance(seen, Refusal):
+        raise Invalid(Problem("contactId", seen.reason, f"{campaign.name}: {seen.detail}"))
+    return seen
+
+
+async def compose_test(
+    tx: Transaction,
+    *,
+    account_id: Id,
+    campaign_id: Id,
+    addresses: Sequence[str],
+    contact_id: Id | None,
+    links: Links,
+) -> TestMail:
+    """Renders the message for up to 10 addresses with one contact's data, marked as a test in its subject.
+
+    The caller sends it outside of any transaction.
+
+    Raises:
+        NotFound: the campaign or the contact is unknown or another account's.
+        Conflict: `WORKFLOW_NOT_READY` or `CHANNEL_NOT_CONNECTED` when message or sender is missing.
+        Invalid: with one problem per address that is none.
+    """
+    mailboxes = _mailboxes(addresses)
+    _, plan, sender = await _compiled(tx, account_id, campaign_id, links, mark=TEST_MARK)
+    if sender is None:
+        raise Conflict("CHANNEL_NOT_CONNECTED", "The campaign has no sender")
+    facts = facts_of(await _contact(tx, account_id, contact_id))
+    date = date_header(datetime.now(UTC))
+    rendered = [plan.render(number, mailbox, facts, date) for number, mailbox in enumerate(mailboxes, start=1)]
+    problems = [Problem("contactId", mail.reason, mail.detail) for mail in rendered if isinstance(mail, Refusal)]
+    if problems:
+        raise Invalid.of(problems)
+    sealed = await tx.senders.sealed_password(sender.id)
+    return TestMail(sender, sealed, tuple(mail for mail in rendered if isinstance(mail, WireEmail)))
+
+
+def facts_of(contact: Contact | None) -> dict[str, Any]:
+    """A contact as templates see it: plain data under the API's names."""
+    if contact is None:
+        return {"attributes": {}}
+    return {
+        "externalId": contact.external_id,
+        "email": contact.email,
+        "phone": contact.phone,
+        "firstName": contact.first_name,
+        "lastName": contact.last_name,
+        "language": contact.language,
+        "timezone": contact.timezone,
+        "attributes": contact.attributes,
+    }
+
+
+def _mailboxes(addresses: Sequence[str]) -> list[str]:
+    if not 1 <= len(addresses) <= TEST_LIMIT:
+        raise Invalid(Problem("addresses", "items", f"1 to {TEST_LIMIT} addresses"))
+    parsed = [parse_email(address) for address in addresses]
+    problems = [
+        Problem(f"addresses[{index}]", address.rule, address.message)
+        for index, address in enumerate(parsed)
+        if isinstance(address, AddressFault)
+    ]
+    if problems:
+        raise Invalid.of(problems)
+    return [address.mailbox for address in parsed if not isinstance(address, AddressFault)]
+
+
+async def _compiled(
+    tx: Transaction, account_id: Id, campaign_id: Id, links: Links, *, mark: str
+) -> tuple[Campaign, EmailPlan, Sender | None]:
+    campaign = await get_campaign(tx, account_id=account_id, campaign_id=campaign_id)
+    if campaign.email is None:
+        raise Conflict("WORKFLOW_NOT_READY", "The campaign has no message")
+    account = await tx.accounts.find(account_id)
+    sender = await tx.senders.get(account_id, campaign.sender_id) if campaign.sender_id else None
+    plan = plan_of_campaign(
+        campaign,
+        replace(campaign.email, subject=mark + campaign.email.subject),
+        account_id=account_id,
+        account_name=account.name if account else "",
+        sender=sender,
+        links=links,
+    )
+    return campaign, plan, sender
+
+
+async def _contact(tx: Transaction, account_id: Id, contact_id: Id | None) -> Contact | None:
+    if contact_id is None:
+        return None
+    contact = await tx.contacts.find(account_id, contact_id)
+    if contact is None:
+        raise NotFound("contact")
+    return contact
