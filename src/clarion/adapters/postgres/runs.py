@@ -52,9 +52,9 @@ r.snapshot_done, r.started_at, r.finished_at
 """
 
 # index: run_pkey.
-_GET: Final = (
-    f"SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id WHERE r.account_id = $1 AND r.id = $2"
-)
+_GET: Final = f"""
+SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id WHERE r.account_id = $1 AND r.id = $2
+"""
 
 # index: run_by_account.
 _LIST: Final = f"""
@@ -204,7 +204,8 @@ class RunStore:
             campaign.end_at,
             RETRY_DEADLINE[campaign.category],
         )
-        assert row is not None, "INSERT … SELECT from one row returns one row"
+        if row is None:  # the statement inserts exactly one row
+            raise RuntimeError("the run was not stored")
         return AudienceCount(row["selected_count"], row["eligible"])
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:

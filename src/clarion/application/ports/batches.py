@@ -118,5 +118,5 @@ class Batches(Protocol):
         ...
 
     async def cancel(self, run_id: Id, reason: str, limit: int) -> int:
-        """Deletes up to `limit` unclaimed batches of a stopped run, cancels what was pending in them; returns how many."""
+        """Deletes up to `limit` unclaimed batches of a stopped run and cancels what was pending; returns how many."""
         ...
