@@ -21,6 +21,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## create .venv from the hash-checked lock (instant the second time)
+	@:
 
 $(READY): pyproject.toml requirements-setup.lock requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "Clarion needs Python 3.11 or newer; none was found." >&2; exit 1; }
@@ -49,12 +50,14 @@ check: setup ## lint, format, types, import contracts and the house rules
 	@$(RUN) tools/shape.py
 	@$(RUN) tools/house.py
 	@$(RUN) tools/links.py
+	@$(RUN) tools/settings_table.py --check
 
 fix: setup ## let ruff repair what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: setup ## check that every link in README.md and docs/ leads somewhere
+docs: setup ## write the settings table of README.md; check that every link leads somewhere
+	@$(RUN) tools/settings_table.py
 	@$(RUN) tools/links.py
 
 bench: setup ## the send benchmark beside Postfix's smtp-source (RECIPIENTS=200000)
