@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from tests.conftest import TEST_KEY
+from tests.support.database import Databases
 
 from clarion.application.access import create_account, create_key
 from clarion.bootstrap import App, open_app
 from clarion.domain.access import Account, ApiKey, Permission
 from clarion.entrypoints.http.app import create_app
-from clarion.settings import Settings
+from clarion.settings import Settings, load_settings
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,28 @@ async def serving(app: App) -> AsyncIterator[str]:
         await running
 
 
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[App]:
-    async with open_app(settings) as app:
+@pytest.fixture(scope="session")
+async def api_settings(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
+    """Settings of the one API all these tests share; each test has accounts of its own."""
+    url = await databases.create_migrated()
+    yield load_settings(
+        {
+            "CLARION_DATA_DIR": str(tmp_path_factory.mktemp("api") / "data"),
+            "CLARION_DATABASE_URL": url,
+            "CLARION_SECRET_KEY": TEST_KEY,
+            "CLARION_PUBLIC_URL": "https://mail.sender.example",
+        }
+    )
+    await databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+async def app(api_settings: Settings) -> AsyncIterator[App]:
+    async with open_app(api_settings) as app:
         yield app
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def base_url(app: App) -> AsyncIterator[str]:
     async with serving(app) as url:
         yield url

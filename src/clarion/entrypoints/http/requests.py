@@ -115,7 +115,7 @@ def read_query(request: Incoming, model: type[T]) -> T:
 
 @lru_cache
 def _whole_numbers(model: type[Any]) -> frozenset[str]:
-    kinds = {field.encode_name: msgspec.inspect.type_info(field.type) for field in msgspec.structs.fields(model)}
+    kinds = {field.encode_name: _kind_of(field.type) for field in msgspec.structs.fields(model)}
     return frozenset(name for name, kind in kinds.items() if isinstance(kind, msgspec.inspect.IntType))
 
 
@@ -153,8 +153,13 @@ def _problems(value: Json, model: Any, prefix: str, *, strict: bool) -> list[Pro
     return found
 
 
-def _struct_in(model: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 - any annotation
+def _kind_of(model: Any) -> msgspec.inspect.Type:  # noqa: ANN401 - any annotation
     info = msgspec.inspect.type_info(model)
+    return info.type if isinstance(info, msgspec.inspect.Metadata) else info
+
+
+def _struct_in(model: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 - any annotation
+    info = _kind_of(model)
     options = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
     return next((option.cls for option in options if isinstance(option, msgspec.inspect.StructType)), None)
 

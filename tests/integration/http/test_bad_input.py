@@ -1,0 +1,274 @@
+"""What cannot be read or stored is refused at the edge with its place and its rule, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from tests.integration.http.conftest import Caller
+
+JSON = {"Content-Type": "application/json"}
+EMAIL = "ada@lovelace.example"
+
+
+async def refusal(caller: Caller, body: bytes, path: str = "/contacts") -> tuple[int, list[dict[str, str]]]:
+    response = await caller.post(path, content=body, headers=JSON)
+    error = response.json()["error"]
+    assert error["code"] == "VALIDATION_ERROR"
+    return response.status_code, error["problems"]
+
+
+async def count(caller: Caller) -> int:
+    return len((await caller.get("/contacts")).json()["data"]["items"])
+
+
+async def test_t60_nul_in_text_is_refused_with_its_place(caller: Caller) -> None:
+    body = json.dumps({"email": EMAIL, "attributes": {"notes": ["fine", "a\0b"]}}).encode()
+    assert await refusal(caller, body) == (
+        422,
+        [{"field": "attributes.notes[1]", "rule": "nul", "message": "contains the NUL character"}],
+    )
+    assert await count(caller) == 0
+
+
+async def test_t60_nul_in_a_key_is_refused(caller: Caller) -> None:
+    status, problems = await refusal(caller, b'{"email": "ada@lovelace.example", "attributes": {"a\\u0000": 1}}')
+    assert (status, problems[0]["rule"]) == (422, "nul")
+
+
+async def test_t60_nul_in_the_query_is_refused(caller: Caller) -> None:
+    response = await caller.get("/contacts?externalId=a%00b")
+    assert response.status_code == 422
+    assert response.json()["error"]["problems"][0] == {
+        "field": "query.externalId",
+        "rule": "nul",
+        "message": "contains the NUL character",
+    }
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "x\\ud83dx", "\\udc00\\ud800"])
+async def test_t61_half_a_surrogate_pair_is_refused(caller: Caller, escape: str) -> None:
+    body = f'{{"email": "{EMAIL}", "firstName": "{escape}"}}'.encode()
+    status, problems = await refusal(caller, body)
+    assert (status, problems[0]["field"], problems[0]["rule"]) == (422, "firstName", "surrogate")
+
+
+async def test_t61_half_a_surrogate_pair_in_a_key_is_refused_without_stumbling_over_its_own_answer(
+    caller: Caller,
+) -> None:
+    status, problems = await refusal(caller, b'{"attributes": {"\\ud800": "\\ud800"}}')
+    assert (status, problems[-1]["rule"]) == (422, "surrogate")
+
+
+async def test_t61_a_whole_surrogate_pair_is_a_character(caller: Caller) -> None:
+    response = await caller.post(
+        "/contacts", content=b'{"email": "a@b.example", "firstName": "\\ud83d\\ude00"}', headers=JSON
+    )
+    assert response.json()["data"]["firstName"] == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("number", "rule"),
+    [
+        ("NaN", "number"),
+        ("Infinity", "number"),
+        ("-Infinity", "number"),
+        ("1e400", "number"),
+        ("-1e400", "number"),
+        ("9" * 5000, "number"),
+        ("9223372036854775808", "number"),
+        ("01", "json"),
+        ("0x10", "json"),
+        ("+1", "json"),
+        (".5", "json"),
+    ],
+)
+async def test_t62_numbers_others_would_read_differently_are_refused(caller: Caller, number: str, rule: str) -> None:
+    body = f'{{"email": "{EMAIL}", "attributes": {{"n": {number}}}}}'.encode()
+    status, problems = await refusal(caller, body)
+    assert (status, problems[0]["rule"]) == (400, rule)
+    assert await count(caller) == 0
+
+
+async def test_t62_the_largest_whole_number_is_kept_exactly(caller: Caller) -> None:
+    contact = {"email": EMAIL, "attributes": {"n": 2**63 - 1, "m": -(2**63)}}
+    response = await caller.post("/contacts", json=contact)
+    assert response.json()["data"]["attributes"] == {"n": 2**63 - 1, "m": -(2**63)}
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"email": "a@b.example", "email": "c@d.example"}', b'{"attributes": {"x": 1, "x": 1}}']
+)
+async def test_t62_a_key_twice_is_refused(caller: Caller, body: bytes) -> None:
+    status, problems = await refusal(caller, body)
+    assert (status, problems[0]["rule"]) == (400, "duplicateKey")
+
+
+@pytest.mark.parametrize("bracket", [b"[", b'{"a":'])
+async def test_t63_deep_json_is_refused_at_once(caller: Caller, bracket: bytes) -> None:
+    body = bracket * 100_000
+    began = time.perf_counter()
+    status, problems = await refusal(caller, body)
+    took_s = time.perf_counter() - began
+    assert (status, problems[0]["rule"]) == (400, "depth")
+    assert took_s < 0.5, "reading stopped at the depth limit, not at the end"
+
+
+async def test_t63_depth_32_is_read_and_33_is_not(caller: Caller) -> None:
+    status, problems = await refusal(caller, b"[" * 33 + b"]" * 33)
+    assert (status, problems[0]["rule"]) == (400, "depth")
+    status, problems = await refusal(caller, b"[" * 32 + b"]" * 32)
+    assert (status, problems[0]["rule"]) == (400, "type")
+
+
+ODD_IDS = [
+    "2147483648",
+    "9223372036854775808",
+    "-1",
+    "\uff11\uff12",
+    "1e3",
+    "507F1F77BCF86CD799439011",
+    "507f1f77bcf86cd79943901",
+    "507f1f77bcf86cd7994390111",
+    "00000000-0000-0000-0000-000000000000",
+    "%00",
+    "..",
+    "'; DROP TABLE contact; --",
+    "\u202e",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+@pytest.mark.parametrize(
+    "path", ["/contacts/{}", "/groups/{}/members", "/runs/{}", "/campaigns/{}", "/suppressions/{}"]
+)
+async def test_t64_what_cannot_be_an_id_is_not_found(caller: Caller, path: str, odd: str) -> None:
+    response = await caller.http.request(
+        "DELETE" if "suppressions" in path else "GET", caller.root + path.format(odd.replace("'", "%27"))
+    )
+    assert response.status_code in (404, 405)
+    assert response.json()["error"]["code"] in ("NOT_FOUND", "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["0", "-1", "1001", "1000000000", "9" * 30, "\uff11\uff12", "1e2", " 5", "5.0", "0x5", "", "ten", "true"],
+)
+async def test_t65_a_limit_out_of_bounds_is_refused(caller: Caller, limit: str) -> None:
+    response = await caller.get("/contacts", params={"limit": limit})
+    assert response.status_code == 422
+    assert response.json()["error"]["problems"][0]["field"] == "query.limit"
+
+
+async def test_t65_an_edited_or_borrowed_cursor_is_refused(caller: Caller, stranger: Caller) -> None:
+    for owner in (caller, stranger):
+        for number in range(3):
+            assert (await owner.post("/contacts", json={"externalId": f"c{number}"})).status_code == 201
+    first = (await caller.get("/contacts", params={"limit": 1})).json()["data"]
+    cursor = first["nextCursor"]
+    second = (await caller.get("/contacts", params={"limit": 1, "cursor": cursor})).json()["data"]
+    assert second["items"][0]["id"] > first["items"][0]["id"]
+
+    foreign = (await stranger.get("/contacts", params={"limit": 1})).json()["data"]["nextCursor"]
+    edited = [
+        cursor[:-1] + ("A" if cursor[-1] != "A" else "B"),
+        cursor + "A",
+        cursor + "=",
+        "x",
+        foreign,
+        "\uff05",
+        "a" * 2048,
+    ]
+    for attempt in edited:
+        response = await caller.get("/contacts", params={"cursor": attempt})
+        assert response.status_code == 422, attempt
+        assert response.json()["error"]["problems"][0]["field"] == "query.cursor"
+    elsewhere = await caller.get("/groups", params={"cursor": cursor})
+    assert elsewhere.status_code == 422
+    filtered = await caller.get("/contacts", params={"cursor": cursor, "externalId": "c1"})
+    assert filtered.status_code == 422
+
+
+async def test_t65_following_cursors_shows_every_item_once(caller: Caller) -> None:
+    made = [(await caller.post("/contacts", json={"externalId": f"c{n}"})).json()["data"]["id"] for n in range(7)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        params: dict[str, Any] = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        data = (await caller.get("/contacts", params=params)).json()["data"]
+        seen += [item["id"] for item in data["items"]]
+        cursor = data["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == made
+
+
+@pytest.mark.parametrize("parameters", ["limit=1&limit=2", "offset=5", "sort=email;drop", "limit=%ff", "api_key=x"])
+async def test_unknown_repeated_or_garbled_parameters_are_refused(caller: Caller, parameters: str) -> None:
+    assert (await caller.get(f"/contacts?{parameters}")).status_code in (400, 422)
+
+
+@pytest.mark.parametrize(
+    "field", ["id", "accountId", "tenant_id", "createdAt", "updatedAt", "status", "is_admin", "emailKey", "sent_count"]
+)
+async def test_t42_fields_that_are_not_the_callers_to_set_are_refused(caller: Caller, field: str) -> None:
+    for path in ("/contacts", "/groups", "/campaigns", "/senders", "/keys", "/suppressions"):
+        status, problems = await refusal(caller, json.dumps({field: "x"}).encode(), path)
+        assert status in (400, 422)
+        assert {"field": field, "rule": "unknown", "message": "is not a known field"} in problems
+
+
+async def test_all_mistakes_are_named_at_once(caller: Caller) -> None:
+    body = {
+        "name": "",
+        "category": "spam",
+        "audience": {"groups": [1], "rows": 5},
+        "nmae": "x",
+        "message": {"email": {"subject": 3}},
+    }
+    status, problems = await refusal(caller, json.dumps(body).encode(), "/campaigns")
+    assert status == 400
+    assert {(p["field"], p["rule"]) for p in problems} == {
+        ("name", "minLength"),
+        ("category", "enum"),
+        ("audience.groups[0]", "type"),
+        ("audience.rows", "unknown"),
+        ("nmae", "unknown"),
+        ("message.email.subject", "type"),
+        ("message.email.html", "required"),
+    }
+
+
+async def test_a_body_is_refused_before_it_is_read_when_its_length_says_so(caller: Caller) -> None:
+    response = await caller.post("/contacts", content=b" " * (1024 * 1024 + 1), headers=JSON)
+    assert response.status_code == 413
+
+
+async def test_a_body_without_a_length_is_counted(caller: Caller) -> None:
+    async def pieces() -> Any:
+        for _ in range(200):
+            yield b" " * 8192
+
+    response = await caller.post("/contacts", content=pieces(), headers=JSON)
+    assert response.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe{\x00}\x00", b"\xed\xa0\x80", b"\xef\xbb\xbf{}", b"{}{}", b"{'a': 1}", b"not json"]
+)
+async def test_what_is_not_json_is_malformed(caller: Caller, body: bytes) -> None:
+    status, problems = await refusal(caller, body)
+    assert (status, problems[0]["field"]) == (400, "body")
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/xml", "multipart/form-data; boundary=x"])
+async def test_other_content_types_are_not_read(caller: Caller, kind: str) -> None:
+    response = await caller.post("/contacts", content=b"{}", headers={"Content-Type": kind})
+    assert response.status_code == 415
+
+
+async def test_an_unknown_object_is_told_before_a_mistake_in_the_body(caller: Caller) -> None:
+    response = await caller.patch(f"/campaigns/{'0' * 24}", json={"unknown": 1})
+    assert response.status_code == 404
