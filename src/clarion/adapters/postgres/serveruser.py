@@ -15,7 +15,7 @@ import stat
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -79,14 +79,19 @@ class ServerUser:
 _starter = os.getpid()
 
 
-def server_user(*, search: Iterable[Path]) -> ServerUser:
-    """Finds the user to run as; as root makes it at first need and lets it pass to each of the `search` directories."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+def server_user(*, programs: Sequence[Path], data_dir: Path) -> ServerUser:
+    """Finds the user to run as. As root makes it at first need and lets it reach the data directory and the programs.
+
+    `programs` are the directories of the server's own files, its libraries among them.
+    """
+    if os.geteuid() != 0:
         return ServerUser()
     uid, gid = _system_user()
-    for target in search:
+    for target in (*programs, data_dir):
         for directory in (target, *target.resolve().parents):
             _let_pass(directory, uid, gid)
+    for directory in programs:
+        _let_read(directory)
     return ServerUser(uid, gid)
 
 
@@ -114,6 +119,15 @@ def _make_user() -> None:
     )
     if done.returncode not in {0, 9}:  # 9: another start made it meanwhile
         raise ServerUserError(f"useradd could not make the user {NAME}: {done.stderr.decode('utf-8', 'replace')}")
+
+
+def _let_read(directory: Path) -> None:
+    """Opens PostgreSQL's own files, which hold no secret, to readers where a strict umask kept them closed."""
+    for path in (directory, *directory.rglob("*")):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        wanted = mode | (mode & 0o500) >> 6
+        if wanted != mode and not path.is_symlink():
+            path.chmod(wanted)
 
 
 def _let_pass(directory: Path, uid: int, gid: int) -> None:
