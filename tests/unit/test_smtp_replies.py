@@ -114,7 +114,7 @@ def test_a_size_that_is_no_number_is_no_limit(parameter: str) -> None:
         (Phase.MAIL, "552 message size exceeds", Verdict.FAILED, Reason.TOO_BIG),
         (Phase.RCPT, "550 no such user", Verdict.FAILED, Reason.ADDRESS_REJECTED),
         (Phase.RCPT, "550 5.5.0 mailbox unavailable", Verdict.FAILED, Reason.ADDRESS_REJECTED),
-        (Phase.RCPT, "550 5.3.2 closed for today", Verdict.FAILED, Reason.POLICY_REJECTED),
+        (Phase.RCPT, "550 5.3.2 closed for today", Verdict.FAILED, Reason.MESSAGE_REJECTED),
         (Phase.RCPT, "500 what", Verdict.FAILED, Reason.MESSAGE_REJECTED),
         (Phase.RCPT, "550 5.1.1 no such user", Verdict.FAILED, Reason.ADDRESS_REJECTED),
         (Phase.RCPT, "550 5.7.1 blocked", Verdict.FAILED, Reason.POLICY_REJECTED),

@@ -35,7 +35,7 @@ _BY_ENHANCED: Final[tuple[tuple[int, int | None, Reason], ...]] = (
     (2, 3, Reason.TOO_BIG),
     (2, None, Reason.ADDRESS_REJECTED),
     (3, 4, Reason.TOO_BIG),
-    (3, None, Reason.POLICY_REJECTED),
+    (3, None, Reason.MESSAGE_REJECTED),
     (6, 7, Reason.UNSUPPORTED_ADDRESS),
     (6, None, Reason.MESSAGE_REJECTED),
     (7, None, Reason.POLICY_REJECTED),
