@@ -30,7 +30,6 @@ from tests.support.database import opened
 from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import migrate
 
-SIZE = 5_120
 RACE_MESSAGES = 50_000
 POLL_S = 0.5
 
@@ -156,6 +155,7 @@ def report(result: Result, races: list[Race], sink: NullSink, workers: int) -> d
         "memory_mb": [round(low, 1), round(high, 1)],
         "smtp_source_rate": round(rival) if rival else None,
         "ratio": round(ratio, 2) if ratio else None,
+        "message_bytes": scene.letter_bytes(),
         "sink": sink.name,
         "workers": workers,
     }
@@ -165,7 +165,7 @@ def main() -> int:
     """Reads the command line and runs the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--recipients", type=int, default=200_000)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--our-sink", action="store_true", help="use our null sink even when smtp-sink is installed")
     options = parser.parse_args()
@@ -174,9 +174,10 @@ def main() -> int:
         null_sink(ours=options.our_sink) as sink,
         EmbeddedServer(Path(name) / "data") as server,
     ):
-        before = race_smtp_source(sink.port, RACE_MESSAGES, SIZE)
+        size = scene.letter_bytes()
+        before = race_smtp_source(sink.port, RACE_MESSAGES, size)
         result = asyncio.run(send(server, sink, options, Path(name)))
-        after = race_smtp_source(sink.port, RACE_MESSAGES, SIZE)
+        after = race_smtp_source(sink.port, RACE_MESSAGES, size)
     races = [race for race in (before, after) if race is not None]
     print(json.dumps(report(result, races, sink, options.workers)))
     return 0

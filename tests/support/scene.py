@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from clarion.adapters.postgres.database import PostgresDatabase, PostgresTransaction
@@ -17,10 +18,17 @@ from clarion.domain.campaign import Category
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id, new_id
 from clarion.domain.sender import Security, Sender, SmtpRelay
+from clarion.rendering.email import WireEmail
+from clarion.rendering.facts import RunFacts
+from clarion.rendering.headers import date_header
 from clarion.rendering.links import Links
+from clarion.rendering.plan import compile_email
 from clarion.rendering.tokens import TokenSigner
 
 LETTER = Path("src/clarion/entrypoints/cli/assets/campaign.html").read_text("utf-8")
+
+SUBJECT = "Hello {{ contact.firstName }}"
+FROM = "Load <load@clarion.example>"
 
 LINKS = Links("https://clarion.example", TokenSigner({0: bytes(32)}, 0))
 """For checking the letter only; workers sign with the key of their settings."""
@@ -38,6 +46,7 @@ FROM generate_series(1, $2::int) AS n,
      LATERAL (SELECT $3 || lpad(n::text, 7, '0') || '@load.example' AS address) AS a
 """
 
+_FINISHED = "SELECT finished_at IS NOT NULL FROM run WHERE id = $1"
 _GROUP = "INSERT INTO contact_group (id, account_id, name) VALUES ($1, $2, 'everyone')"
 _MEMBERS = (
     "INSERT INTO group_member (group_id, contact_id) SELECT $1, id FROM contact WHERE account_id = $2 ORDER BY id"
@@ -76,7 +85,7 @@ async def build(
             category=Category.MARKETING,
             groups=[group_id.hex()],
             sender_id=sender.id.hex(),
-            email=EmailContent(subject="Hello {{ contact.firstName }}", html=LETTER),
+            email=EmailContent(subject=SUBJECT, html=LETTER),
         )
         campaign = await campaigns.create_campaign(tx, account_id=account_id, draft=draft, links=LINKS)
     return Scene(account_id=account_id, campaign_id=campaign.id, recipients=recipients)
@@ -90,6 +99,38 @@ async def start(database: PostgresDatabase, scene: Scene) -> Id:
     return runs[0].id
 
 
+async def finished(database: PostgresDatabase, run_id: Id, patience_s: float = 30.0) -> None:
+    """Waits until the run is closed. Raises TimeoutError."""
+    async with asyncio.timeout(patience_s), database.reading() as tx:
+        while not await tx.connection.fetchval(_FINISHED, run_id):  # noqa: ASYNC110 - another process decides
+            await asyncio.sleep(0.02)
+
+
+def letter_bytes() -> int:
+    """How large the letter is on the wire, for rivals that send as much."""
+    facts = RunFacts(
+        account_id=new_id(),
+        account_name="Load",
+        campaign_id=new_id(),
+        campaign_name="Load",
+        run_id=new_id(),
+        category=Category.MARKETING,
+        from_address=FROM,
+    )
+    plan = compile_email(EmailContent(subject=SUBJECT, html=LETTER), facts=facts, links=LINKS)
+    person = {
+        "externalId": "load-1000",
+        "email": "person.0001000@load.example",
+        "firstName": "Corra",
+        "lastName": "Birchley",
+        "language": "en",
+        "attributes": {"city": "Northmere", "plan": "plus"},
+    }
+    message = plan.render(1000, "person.0001000@load.example", person, date_header(datetime.now(UTC)))
+    assert isinstance(message, WireEmail)
+    return len(message.data)
+
+
 async def _sender(tx: PostgresTransaction, account_id: Id, port: int, connections: int) -> Sender:
     async with tx.connection.transaction():
         now = await tx.campaigns.now()
@@ -97,17 +138,10 @@ async def _sender(tx: PostgresTransaction, account_id: Id, port: int, connection
         id=new_id(),
         name="Sink",
         relay=SmtpRelay(host="127.0.0.1", port=port, security=Security.NONE, max_connections=connections),
-        from_address="Load <load@clarion.example>",
+        from_address=FROM,
         rate_per_second=None,
         created_at=now,
         updated_at=now,
     )
     await tx.senders.add(account_id, sender, None)
     return sender
-
-
-async def finished(database: PostgresDatabase, run_id: Id, patience_s: float = 30.0) -> None:
-    """Waits until the run is closed. Raises TimeoutError."""
-    async with asyncio.timeout(patience_s), database.reading() as tx:
-        while not await tx.connection.fetchval("SELECT finished_at IS NOT NULL FROM run WHERE id = $1", run_id):
-            await asyncio.sleep(0.02)
