@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
 
-import structlog
-
 from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.bootstrap import App
@@ -27,8 +25,7 @@ from clarion.domain.ids import Id
 from clarion.pipeline import due, importing, recovering, settling, snapshot
 from clarion.pipeline.plans import Plans
 from clarion.pipeline.sending import Drive, set_within
-
-log = structlog.get_logger(__name__)
+from clarion.telemetry import Event, logger
 
 IDLE_S: Final = 1.0
 """How long an idle loop waits when nobody rings: the bound on what a lost announcement costs."""
@@ -59,7 +56,8 @@ class Worker:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _held: dict[asyncio.Task[None], ClaimedBatch] = field(default_factory=dict)
     _sizes: dict[Id, int] = field(default_factory=dict)
-    _stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    _rung: asyncio.Event = field(default_factory=asyncio.Event)
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, drain_s: float) -> bool:
         """Works until `stopping` is set, then drains for at most `drain_s`; tells whether it gave everything back."""
@@ -85,7 +83,7 @@ class Worker:
         for drive in late:
             drive.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        log.info("worker_drained", batches=len(held), unfinished=len(late))
+        logger().info(Event.WORKER_STOPPING, batches=len(held), unfinished=len(late))
         return not late
 
     async def _keep_on(self, step: Callable[[], Awaitable[None]]) -> None:
@@ -94,26 +92,28 @@ class Worker:
             try:
                 await step()
             except Unavailable as error:
-                log.warning("database_unavailable", loop=step.__name__, error=str(error))
+                logger().warning(Event.DATABASE_DOWN, loop=step.__name__, problem=str(error))
                 await asyncio.sleep(TROUBLE_S)
-            except Exception:
-                log.exception("worker_loop_failed", loop=step.__name__)
+            except Exception:  # noqa: BLE001 - the edge of the worker: told, rested after, never the end of a loop
+                logger().exception(Event.TASK_FAILED, loop=step.__name__)
                 await asyncio.sleep(TROUBLE_S)
 
     async def _listen(self) -> None:
+        """Wakes the waiting loops at a ring. Whoever took an event before looking for work has missed nothing."""
         if await self.bell.wait(IDLE_S):
-            self._stir()
+            rung, self._rung = self._rung, asyncio.Event()
+            rung.set()
+            self._make_room()
 
-    def _stir(self) -> None:
-        """Wakes every waiting loop. Whoever took the event before looking for work has missed nothing."""
-        stirred, self._stirred = self._stirred, asyncio.Event()
-        stirred.set()
+    def _make_room(self) -> None:
+        room, self._room = self._room, asyncio.Event()
+        room.set()
 
     async def _claim(self) -> None:
-        stirred = self._stirred
+        room = self._room
         batch = await self._claim_one() if len(self._held) < self.drives_at_once else None
         if batch is None:
-            await set_within(stirred, IDLE_S)
+            await set_within(room, IDLE_S)
             return
         drive = asyncio.create_task(self._drive(batch))
         self._held[drive] = batch
@@ -135,9 +135,9 @@ class Worker:
 
     def _let_go(self, drive: asyncio.Task[None]) -> None:
         batch = self._held.pop(drive)
-        self._stir()
+        self._make_room()
         if not drive.cancelled() and (error := drive.exception()):
-            log.error("batch_failed", run_id=batch.run_id.hex(), batch=batch.no, exc_info=error)
+            logger().error(Event.BATCH_FAILED, run_id=batch.run_id.hex(), batch=batch.no, exc_info=error)
 
     async def _keep_leases(self) -> None:
         await asyncio.sleep(self.lease.total_seconds() / 3)
@@ -147,14 +147,14 @@ class Worker:
                 await tx.batches.renew(held, self.lease)
 
     async def _freeze(self) -> None:
-        stirred = self._stirred
+        rung = self._rung
         if not await snapshot.take_slice(self.database):
-            await set_within(stirred, IDLE_S)
+            await set_within(rung, IDLE_S)
 
     async def _import(self) -> None:
-        stirred = self._stirred
+        rung = self._rung
         if not await importing.merge_next(self.database):
-            await set_within(stirred, IDLE_S)
+            await set_within(rung, IDLE_S)
 
     async def _tick(self) -> None:
         await recovering.recover(self.database)
@@ -177,7 +177,7 @@ async def run(app: App) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stopping.set)
-    log.info("worker_started", worker=worker.name)
+    logger().info(Event.WORKER_STARTED, worker=worker.name)
     drained = await worker.run(settings.drain_seconds)
-    log.info("worker_stopped", worker=worker.name, drained=drained)
+    logger().info(Event.WORKER_STOPPED, worker=worker.name, drained=drained)
     return 0 if drained else 1

@@ -60,10 +60,10 @@ class Plans:
         The sender is read each time, so that a changed password or limit takes effect with the next batch.
         """
         async with self._database.reading() as tx:
-            sender = await tx.senders.get(account_id, sender_id)
-            if sender is None:
+            found = await tx.senders.get_with_password(account_id, sender_id)
+            if found is None:
                 return None
-            sealed = await tx.senders.sealed_password(sender_id)
+            sender, sealed = found
             compiled = self._kept.get(run_id)
             source = None if compiled else await tx.runs.source(run_id)
         if source is not None:

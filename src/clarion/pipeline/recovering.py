@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from clarion import telemetry
 from clarion.application.ports import Database
 
 _BATCHES: Final = 100
@@ -22,4 +23,7 @@ async def recover(database: Database) -> int:
         recovered = await tx.batches.recover(_BATCHES)
         if recovered:
             await tx.announce_work()
+    if recovered:
+        telemetry.batches_rescued.inc(recovered)
+        telemetry.logger().warning(telemetry.Event.BATCH_RESCUED, batches=recovered)
     return recovered

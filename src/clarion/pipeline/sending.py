@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from clarion import telemetry
 from clarion.application.ports import Database, Transaction
 from clarion.application.ports.batches import Attempted, ClaimedBatch, Recipient, Refused, Turn, TurnResult
 from clarion.application.ports.channel import Window
@@ -172,7 +174,12 @@ class Drive:
             await self._wire[0].window.wait(_PATIENCE_S)
 
     async def _turn(self, turn: Turn) -> TurnResult:
-        return await self._insisting(lambda tx: tx.batches.turn(self.batch, turn))
+        began = time.monotonic()
+        result = await self._insisting(lambda tx: tx.batches.turn(self.batch, turn))
+        telemetry.turns.observe(time.monotonic() - began)
+        for verdict, count in Counter(one.outcome.verdict for one in turn.attempted).items():
+            telemetry.messages.labels("email", verdict).inc(count)
+        return result
 
     async def _insisting(self, step: Callable[[Transaction], Awaitable[T]]) -> T:
         """Runs one step on the database, again and again while it is away. Every step is safe to repeat."""

@@ -136,7 +136,7 @@ WITH held AS (
     WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NULL
     RETURNING b.no
 )
-SELECT EXISTS (SELECT FROM gone)
+SELECT EXISTS (SELECT FROM gone) AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1 AND no <> $2)
 """
 
 # index: batch_leased, then delivery_pkey by range.
@@ -234,7 +234,7 @@ class BatchStore:
         )
 
     async def settle(self, batch: ClaimedBatch) -> bool:
-        """Deletes a batch that is through, or leaves its rest to be claimed when due."""
+        """Deletes a batch that is through, or leaves its rest to be claimed when due; tells if it was the last."""
         return bool(await self._connection.fetchval(_SETTLE, batch.run_id, batch.no, batch.epoch))
 
     async def recover(self, limit: int) -> int:

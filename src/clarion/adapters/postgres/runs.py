@@ -40,7 +40,8 @@ WITH audience AS (
 INSERT INTO run (id, account_id, campaign_id, ordinal, state, category, lane, revision_id, sender_id,
                  group_ids, contact_ids, selected_count, end_at, deadline_at)
 SELECT $1::bytea, $2::bytea, $6::bytea, (SELECT coalesce(max(ordinal), 0) + 1 FROM run WHERE campaign_id = $6),
-       'preparing', $5::text, $7::text, $8::bytea, $9::bytea, $3::bytea[], ARRAY(SELECT id FROM contact WHERE id = ANY($4::bytea[]) AND account_id = $2 AND deleted_at IS NULL),
+       'preparing', $5::text, $7::text, $8::bytea, $9::bytea, $3::bytea[],
+       ARRAY(SELECT id FROM contact WHERE id = ANY($4::bytea[]) AND account_id = $2 AND deleted_at IS NULL),
        audience.selected, $10::timestamptz, now() + $11::interval
 FROM audience
 RETURNING selected_count, selected_count - (SELECT blocked FROM audience) AS eligible

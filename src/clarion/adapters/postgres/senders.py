@@ -26,6 +26,7 @@ ON CONFLICT (account_id, name) DO NOTHING RETURNING id
 
 # index: sender_pkey.
 _GET: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id = $2"
+_GET_WITH_PASSWORD: Final = f"SELECT {_COLUMNS}, password_sealed FROM sender WHERE account_id = $1 AND id = $2"  # noqa: S608
 _LIST: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 _SEALED: Final = "SELECT password_sealed FROM sender WHERE id = $1"
 _REPLACE: Final = """
@@ -78,6 +79,11 @@ class SenderStore:
     async def remove(self, account_id: Id, sender_id: Id) -> bool:
         """Deletes it; False when a campaign or a run names it."""
         return await self._connection.fetchval(_REMOVE, account_id, sender_id) is not None
+
+    async def get_with_password(self, account_id: Id, sender_id: Id) -> tuple[Sender, bytes | None] | None:
+        """The sender, and its password as it was sealed."""
+        row = await self._connection.fetchrow(_GET_WITH_PASSWORD, account_id, sender_id)
+        return (_sender(row), row["password_sealed"]) if row else None
 
     async def sealed_password(self, sender_id: Id) -> bytes | None:
         """The password as it was sealed."""

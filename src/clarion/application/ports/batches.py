@@ -106,7 +106,7 @@ class Batches(Protocol):
     async def settle(self, batch: ClaimedBatch) -> bool:
         """Gives the batch up: deletes it when nothing of it is pending, else leaves the rest to be claimed when due.
 
-        Returns whether it was deleted. Safe to repeat because a stale epoch matches no row.
+        Returns whether the run has no batch left. Safe to repeat because a stale epoch matches no row.
         """
         ...
 

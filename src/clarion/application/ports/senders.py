@@ -43,6 +43,10 @@ class Senders(Protocol):
         """Deletes it; False when a campaign uses it."""
         ...
 
+    async def get_with_password(self, account_id: Id, sender_id: Id) -> tuple[Sender, bytes | None] | None:
+        """The sender, and its password as it was sealed."""
+        ...
+
     async def sealed_password(self, sender_id: Id) -> bytes | None:
         """The password as it was sealed."""
         ...
