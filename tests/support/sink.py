@@ -21,6 +21,7 @@ from typing import Self
 
 from tests.support.sink_connection import SinkConnection
 from tests.support.sink_null import NullConnection, NullCounter
+from tests.support.sink_wire import SinkWire
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Sink:
         self.commands: list[str] = []
         self.seen_before: set[str] = set()
         self.connections = 0
-        self.open_connections: set[SinkConnection] = set()
+        self.open_connections: set[SinkWire] = set()
         self.most_open = 0
         self.port = 0
         self._log = log

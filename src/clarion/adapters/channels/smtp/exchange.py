@@ -12,7 +12,6 @@ from typing import Final
 
 from clarion.adapters.channels.smtp.capabilities import Capabilities
 from clarion.adapters.channels.smtp.connection import Connection
-from clarion.adapters.channels.smtp.envelope import Addresser
 from clarion.adapters.channels.smtp.outcomes import refusal
 from clarion.adapters.channels.smtp.replies import Reply, parse_reply, reply_text
 from clarion.adapters.channels.smtp.stages import (
@@ -30,15 +29,12 @@ from clarion.adapters.channels.smtp.stages import (
     Owner,
     patience,
 )
+from clarion.adapters.channels.smtp.supply import Supply, Taken
 from clarion.adapters.channels.smtp.timeouts import Timeouts
-from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
 
 _WHOLE_LIMIT: Final = 32_768
 """Bytes of data up to which one copied write is cheaper than two. Above, the dot waits for the data to leave."""
-
-Taken = tuple[Window, int, bytes, bytes]
-"""A message in our hands: its window, its place there, its command group, its data."""
 
 
 class Exchange:
@@ -49,12 +45,11 @@ class Exchange:
     ) -> None:
         self._connection = connection
         self._owner = owner
-        self._take: Callable[[], tuple[Window, int] | None] = owner.take
         self._write: Callable[[bytes], None] = connection.transport.write
-        self._addresser = Addresser(can)
+        self._supply = Supply(owner, can, limit=limit)
+        self._pick = self._supply.pick
         self._pipelining = can.pipelining
         self._timeouts = timeouts
-        self._limit = limit
         self._stage = IDLE
         self._current: Taken | None = None
         self._next: Taken | None = None
@@ -64,13 +59,10 @@ class Exchange:
         self._refused_at = IDLE
         self._reset = False
         self._lent = False
-        self._taken = 0
         self._words_last = b""
         self._sent_last = Outcome.sent("")
         self.finished = 0
         """Messages whose transaction came to an answer."""
-        self.retiring = False
-        """True: takes no more messages and says goodbye when idle."""
         connection.listener = self
 
     # what the owner asks
@@ -83,14 +75,14 @@ class Exchange:
         if taken is not None:
             self._current = taken
             self._open(taken)
-        elif self.retiring or self._taken >= self._limit:
+        elif self._supply.ended:
             self._leave()
         else:
             self._owner.rested(self)
 
     def retire(self) -> None:
         """Takes no more messages; leaves as soon as those in hand are done."""
-        self.retiring = True
+        self._supply.end()
         if self._stage == IDLE:
             self._leave()
 
@@ -147,19 +139,6 @@ class Exchange:
         self._owner.ended(self)
 
     # the way of a message
-
-    def _pick(self) -> Taken | None:
-        while self._taken < self._limit and not self.retiring:
-            handed = self._take()
-            if handed is None:
-                return None
-            window, index = handed
-            group = self._addresser.address(window.messages[index])
-            if not isinstance(group, Outcome):
-                self._taken += 1
-                return window, index, group[0], group[1]
-            window.settle(index, group)
-        return None
 
     def _open(self, taken: Taken) -> None:
         self._connection.touch()
