@@ -8,7 +8,7 @@ import pytest
 from tests.integration.http.conftest import Caller, client_with, key_with
 
 from clarion.adapters.postgres.replies import ReplyStore
-from clarion.application.ports.replies import ReplyKey
+from clarion.application.ports.replies import Reply, ReplyKey
 from clarion.bootstrap import App
 from clarion.domain.access import Permission
 from clarion.entrypoints.http import operation
@@ -102,9 +102,9 @@ async def test_f15_an_answer_lost_after_the_commit_is_given_again(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process dies between commit and answer: here the answering step fails once, after the commit."""
-    answer, died = operation.respond, []
+    answer, died = operation.respond, list[Reply]()
 
-    def dies_once(reply: operation.Reply) -> object:
+    def dies_once(reply: Reply) -> object:
         if not died:
             died.append(reply)
             raise RuntimeError("gone before the answer")
@@ -121,7 +121,7 @@ async def test_f15_an_answer_lost_after_the_commit_is_given_again(
 async def test_f14_work_undone_before_the_commit_leaves_no_reply(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep, died = ReplyStore.keep, []
+    keep, died = ReplyStore.keep, list[int]()
 
     async def dies_once(self: ReplyStore, *arguments: object) -> None:
         await keep(self, *arguments)  # type: ignore[arg-type]

@@ -23,18 +23,19 @@ _CACHED: Final = {"Cache-Control": "public, max-age=300"}
 
 
 @lru_cache
-def _document() -> dict[str, Any]:
+def document_of() -> dict[str, Any]:
+    """The OpenAPI document of every operation there is."""
     return document(handler.opt["operation"] for handler in OPERATIONS)
 
 
 @lru_cache
 def _document_bytes() -> bytes:
-    return msgspec.json.encode(_document())
+    return msgspec.json.encode(document_of())
 
 
 @lru_cache
 def _page() -> str:
-    return render(_document())
+    return render(document_of())
 
 
 @lru_cache

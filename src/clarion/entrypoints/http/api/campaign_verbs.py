@@ -1,4 +1,4 @@
-"""What happens to a written campaign: activate, start, pause, resume, stop, archive, preview and test."""
+"""What happens to a written campaign: activate, start, pause, resume, stop and archive."""
 
 from __future__ import annotations
 

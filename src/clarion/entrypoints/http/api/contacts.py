@@ -10,11 +10,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from clarion.application import contact_rules as rules
 from clarion.application.contacts import ContactDraft, delete_contact, get_contact, list_contacts, save_contact
+from clarion.application.groups import get_group
 from clarion.application.ports import Transaction
 from clarion.domain.access import Permission
 from clarion.domain.contact import Contact
+from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id, parse_id
-from clarion.entrypoints.http.api.paging import Deleted, HexId, Page, PageQuery, after_id, page
+from clarion.entrypoints.http.api.paging import UNKNOWN, Deleted, HexId, Page, PageQuery, after_id, page
 from clarion.entrypoints.http.operation import Answer, Call, Nothing, operation
 
 
@@ -151,9 +153,7 @@ async def save(tx: Transaction, call: Call[ContactInput, Nothing]) -> Answer:
 async def list_all(tx: Transaction, call: Call[Nothing, ContactsQuery]) -> Page[ContactView]:
     """Reads one page."""
     query = call.query
-    group_id = None if query.group is None else parse_id(query.group)
-    if query.group is not None and group_id is None:
-        return Page([], None)
+    group_id = None if query.group is None else await _group_in(tx, call, query.group)
     contacts = await list_contacts(
         tx,
         account_id=call.account_id,
@@ -164,6 +164,14 @@ async def list_all(tx: Transaction, call: Call[Nothing, ContactsQuery]) -> Page[
         external_id=query.external_id,
     )
     return page(call, contacts, ContactView.of, lambda contact: contact.id)
+
+
+async def _group_in(tx: Transaction, call: Call[Nothing, ContactsQuery], text: str) -> Id:
+    group_id = parse_id(text)
+    try:
+        return (await get_group(tx, account_id=call.account_id, group_id=group_id or UNKNOWN)).id
+    except NotFound:
+        raise Invalid(Problem("query.group", "exists", "there is no such group")) from None
 
 
 @operation(

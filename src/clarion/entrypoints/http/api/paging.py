@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,9 @@ from clarion.entrypoints.http.operation import Call
 
 HexId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$", examples=["507f1f77bcf86cd799439011"])]
 """An id as callers see it."""
+
+UNKNOWN: Final = Id(bytes(12))
+"""An id that nothing has: what cannot be an id is looked up as this one."""
 
 T = TypeVar("T")
 V = TypeVar("V")
