@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -45,13 +45,9 @@ class Event(StrEnum):
     WORKER_STARTED = "worker.started"
     WORKER_STOPPING = "worker.stopping"
     WORKER_STOPPED = "worker.stopped"
-    WORKER_PAUSED = "worker.database_away"
     TASK_FAILED = "worker.task_failed"
-    RUN_STARTED = "run.started"
-    RUN_ENDED = "run.ended"
+    BATCH_FAILED = "batch.failed"
     BATCH_RESCUED = "batch.rescued"
-    SENDER_BROKEN = "sender.broken"
-    IMPORT_ENDED = "import.ended"
 
 
 messages = Counter("clarion_messages_total", "Messages by what became of the attempt", ["channel", "verdict"])
@@ -61,10 +57,8 @@ turns = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 batches_rescued = Counter("clarion_batches_rescued_total", "Batches whose lease ran out with their worker")
-open_windows = Gauge("clarion_open_windows", "Windows on the wire now", multiprocess_mode="livesum")
 requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
 request_seconds = Histogram("clarion_http_request_seconds", "How long answers took", ["method", "route"])
-imported_rows = Counter("clarion_import_rows_total", "Rows of contact imports by what became of them", ["verdict"])
 
 
 def exposition() -> bytes:
