@@ -7,10 +7,8 @@ environment wins. Never reads anything else and never connects anywhere. Only en
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import os
-import re
 import secrets
 import socket
 import tomllib
@@ -20,10 +18,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from clarion import setting_rules as rules
+from clarion.setting_rules import Secret
+
 PREFIX: Final = "CLARION_"
-KEY_BYTES: Final = 32
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -32,126 +31,6 @@ class SettingsError(Exception):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("The settings have mistakes:\n" + "\n".join(f"  {mistake}" for mistake in mistakes))
         self.mistakes = mistakes
-
-
-class Secret:
-    """A text that must not be shown: `repr` and `str` are masked, `reveal()` is the only way to the value."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Returns the text itself; for handing to the part that needs it, never to a log."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "***"
-
-
-def _text(raw: str) -> str:
-    if not raw.strip() or "\0" in raw:
-        raise ValueError("must be a non-empty text")
-    return raw.strip()
-
-
-def _path(raw: str) -> Path:
-    return Path(_text(raw)).expanduser().absolute()
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(raw: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", raw, re.ASCII) or not low <= int(raw) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(raw)
-
-    return parse
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if raw not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return raw
-
-    return parse
-
-
-def _yes_no(raw: str) -> bool:
-    if raw.lower() not in {"true", "false"}:
-        raise ValueError("must be true or false")
-    return raw.lower() == "true"
-
-
-def _database_url(raw: str) -> Secret:
-    try:
-        scheme = urlsplit(raw).scheme
-    except ValueError:
-        scheme = ""
-    if scheme not in {"postgresql", "postgres"}:
-        raise ValueError("must be a URL that starts with postgresql://")
-    return Secret(raw)
-
-
-def _web_url(raw: str) -> str:
-    try:
-        parts = urlsplit(raw)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and not parts.query and not parts.fragment
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("must be an http:// or https:// address without query or fragment")
-    return raw.rstrip("/")
-
-
-def _host_name(raw: str) -> str:
-    if not _NAME.fullmatch(raw):
-        raise ValueError("must be a host name or an IPv4 address")
-    return raw
-
-
-def _host(raw: str) -> str:
-    if ":" not in raw:
-        return _host_name(raw)
-    try:
-        socket.inet_pton(socket.AF_INET6, raw)
-    except OSError:
-        raise ValueError("must be a host name or an IP address") from None
-    return raw
-
-
-def _mailbox(raw: str) -> str:
-    local, at, domain = raw.rpartition("@")
-    if not at or not local or not _NAME.fullmatch(domain) or re.search(r"[\s<>,]", raw):
-        raise ValueError("must be one bare address such as unsubscribe@example.com")
-    return raw
-
-
-def _key(raw: str) -> Secret:
-    decode_key(raw)
-    return Secret(raw)
-
-
-def _keys(raw: str) -> tuple[Secret, ...]:
-    return tuple(_key(part.strip()) for part in raw.split(",") if part.strip())
-
-
-def _access_key(raw: str) -> Secret:
-    if len(raw) < 16:
-        raise ValueError("must have at least 16 characters")
-    return Secret(raw)
-
-
-def decode_key(text: str) -> bytes:
-    """Decodes a 32-byte key from base64. Raises ValueError with the rule."""
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"must be {KEY_BYTES} random bytes in base64")
-    return key
 
 
 def _default_data_dir() -> Path:
@@ -173,71 +52,75 @@ class Settings:
 
     data_dir: Path = field(
         default_factory=_default_data_dir,
-        metadata=_setting(_path, "Where the embedded database, the secret key and run-time files live"),
+        metadata=_setting(rules.path, "Where the embedded database, the secret key and run-time files live"),
     )
     database_url: Secret | None = field(
         default=None,
-        metadata=_setting(_database_url, "A PostgreSQL (15 or newer) of yours; none starts the embedded one"),
+        metadata=_setting(rules.database_url, "A PostgreSQL (15 or newer) of yours; none starts the embedded one"),
     )
-    host: str = field(default="127.0.0.1", metadata=_setting(_host, "The address the API listens on"))
+    host: str = field(default="127.0.0.1", metadata=_setting(rules.host, "The address the API listens on"))
     port: int = field(
-        default=8480, metadata=_setting(_whole(0, 65535), "The port the API listens on; 0 picks a free one")
+        default=8480, metadata=_setting(rules.whole(0, 65535), "The port the API listens on; 0 picks a free one")
     )
     public_url: str = field(
         default="",
-        metadata=_setting(_web_url, "How recipients reach this server; stands in links and unsubscribe headers"),
+        metadata=_setting(rules.web_url, "How recipients reach this server; stands in links and unsubscribe headers"),
     )
     workers: int = field(
-        default_factory=_cores, metadata=_setting(_whole(1, 256), "Worker processes of `clarion serve`")
+        default_factory=_cores, metadata=_setting(rules.whole(1, 256), "Worker processes of `clarion serve`")
     )
     secret_key: Secret | None = field(
-        default=None, metadata=_setting(_key, "32 random bytes in base64; none keeps one in the data directory")
+        default=None, metadata=_setting(rules.key, "32 random bytes in base64; none keeps one in the data directory")
     )
     previous_secret_keys: tuple[Secret, ...] = field(
-        default=(), metadata=_setting(_keys, "Keys of before, comma-separated; they open what they sealed")
+        default=(), metadata=_setting(rules.keys, "Keys of before, comma-separated; they open what they sealed")
     )
     log_level: str = field(
         default="info",
-        metadata=_setting(_one_of("debug", "info", "warning", "error"), "The least level that is logged"),
+        metadata=_setting(rules.one_of("debug", "info", "warning", "error"), "The least level that is logged"),
     )
     log_format: str = field(
         default="auto",
-        metadata=_setting(_one_of("auto", "json", "console"), "auto is console on a terminal, else json"),
+        metadata=_setting(rules.one_of("auto", "json", "console"), "auto is console on a terminal, else json"),
     )
     metrics_key: Secret | None = field(
-        default=None, metadata=_setting(_access_key, "Bearer key of /metrics; without it only loopback may read them")
+        default=None,
+        metadata=_setting(rules.access_key, "Bearer key of /metrics; without it only loopback may read them"),
     )
     drain_seconds: int = field(
-        default=30, metadata=_setting(_whole(1, 600), "How long a stop waits for messages that are on the wire")
+        default=30, metadata=_setting(rules.whole(1, 600), "How long a stop waits for messages that are on the wire")
     )
     lease_seconds: int = field(
-        default=30, metadata=_setting(_whole(2, 3600), "How long a worker owns a batch without renewing it")
+        default=30, metadata=_setting(rules.whole(2, 3600), "How long a worker owns a batch without renewing it")
     )
-    api_pool_size: int = field(default=10, metadata=_setting(_whole(1, 200), "Database connections of the API process"))
+    api_pool_size: int = field(
+        default=10, metadata=_setting(rules.whole(1, 200), "Database connections of the API process")
+    )
     worker_pool_size: int = field(
-        default=8, metadata=_setting(_whole(2, 200), "Database connections of each worker process")
+        default=8, metadata=_setting(rules.whole(2, 200), "Database connections of each worker process")
     )
     statement_timeout_seconds: int = field(
-        default=30, metadata=_setting(_whole(1, 3600), "The longest a database statement may take")
+        default=30, metadata=_setting(rules.whole(1, 3600), "The longest a database statement may take")
     )
     max_body_bytes: int = field(
-        default=1_048_576, metadata=_setting(_whole(1024, 1 << 30), "The largest JSON request body")
+        default=1_048_576, metadata=_setting(rules.whole(1024, 1 << 30), "The largest JSON request body")
     )
     max_import_bytes: int = field(
-        default=2_147_483_648, metadata=_setting(_whole(1024, 1 << 40), "The largest contact import body")
+        default=2_147_483_648, metadata=_setting(rules.whole(1024, 1 << 40), "The largest contact import body")
     )
     requests_per_second: int = field(
         default=1000,
-        metadata=_setting(_whole(1, 1_000_000), "Requests one API key may make per second, in the long run"),
+        metadata=_setting(rules.whole(1, 1_000_000), "Requests one API key may make per second, in the long run"),
     )
     unsubscribe_mailbox: str | None = field(
-        default=None, metadata=_setting(_mailbox, "The address named in List-Unsubscribe beside the link")
+        default=None, metadata=_setting(rules.mailbox, "The address named in List-Unsubscribe beside the link")
     )
     helo_name: str = field(
-        default_factory=socket.gethostname, metadata=_setting(_host_name, "The name said in EHLO to mail servers")
+        default_factory=socket.gethostname, metadata=_setting(rules.host_name, "The name said in EHLO to mail servers")
     )
     allow_http_links: bool = field(
-        default=False, metadata=_setting(_yes_no, "Accept a public_url without TLS on an address that is not loopback")
+        default=False,
+        metadata=_setting(rules.yes_no, "Accept a public_url without TLS on an address that is not loopback"),
     )
 
     @property
@@ -259,9 +142,9 @@ class Settings:
         Safe to repeat because the file is made once and put in place whole; of two processes that try, one wins and
         both use its key. Raises SettingsError when the file is damaged or not ours to read.
         """
-        older = tuple(decode_key(key.reveal()) for key in self.previous_secret_keys)
+        older = tuple(rules.decode_key(key.reveal()) for key in self.previous_secret_keys)
         if self.secret_key is not None:
-            return (decode_key(self.secret_key.reveal()), *older)
+            return (rules.decode_key(self.secret_key.reveal()), *older)
         return (*_key_file(self.data_dir / "secret.key"), *older)
 
 
@@ -270,7 +153,7 @@ def _key_file(path: Path) -> tuple[bytes, ...]:
         if not path.exists():
             _make_key_file(path)
         lines = [line for line in path.read_text("ascii").splitlines() if line.strip()]
-        keys = tuple(decode_key(line) for line in lines)
+        keys = tuple(rules.decode_key(line) for line in lines)
     except (OSError, ValueError) as error:
         raise SettingsError([f"{path}: {error}"]) from error
     if not keys:
@@ -280,7 +163,7 @@ def _key_file(path: Path) -> tuple[bytes, ...]:
 
 def _make_key_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
+    text = base64.b64encode(secrets.token_bytes(rules.KEY_BYTES)) + b"\n"
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

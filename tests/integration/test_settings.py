@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clarion.settings import Secret, SettingsError, load_settings, unknown_variables
+from clarion.setting_rules import Secret
+from clarion.settings import SettingsError, load_settings, unknown_variables
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()

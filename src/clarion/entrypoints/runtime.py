@@ -1,4 +1,7 @@
-"""Whether the Python that runs us is one that still gets its security fixes."""
+"""Whether the Python that runs us is one that still gets its security fixes.
+
+Says so and never refuses: an old Python that works is better than none. `serve` and `doctor` ask.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`clarion account create`: the first account and its first API key; the key is shown this once."""
+"""`clarion account create`: the first account and its first API key; the key is shown this once.
+
+Works beside a running `serve` and without one. Where to read next: `application/access`.
+"""
 
 from __future__ import annotations
 

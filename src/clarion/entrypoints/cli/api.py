@@ -1,4 +1,7 @@
-"""`clarion api`: one HTTP process. Under `clarion serve` it is started by the supervisor, with a socket handed down."""
+"""`clarion api`: one HTTP process. Under `clarion serve` the supervisor starts it and hands it a socket.
+
+Owns the server's signals and its drain, none of the routes. Where to read next: `entrypoints/http/app`.
+"""
 
 from __future__ import annotations
 

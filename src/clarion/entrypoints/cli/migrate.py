@@ -1,4 +1,7 @@
-"""`clarion migrate`: brings the database to the schema of this version."""
+"""`clarion migrate`: brings the database to the schema of this version.
+
+Safe to run at any time and from several places at once. Where to read next: `adapters/postgres/migrations`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`clarion version`."""
+"""`clarion version`: the version that is installed, and nothing else on the line.
+
+Reads no settings, so it works wherever the program does.
+"""
 
 from __future__ import annotations
 

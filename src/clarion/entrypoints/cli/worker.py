@@ -1,4 +1,7 @@
-"""`clarion worker`: one sending process. Any number may run beside each other on one database."""
+"""`clarion worker`: one sending process. Any number may run beside each other on one database.
+
+Owns only the start; the loops, the signals and the drain are in `entrypoints/worker`.
+"""
 
 from __future__ import annotations
 

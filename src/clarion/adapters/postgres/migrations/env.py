@@ -1,4 +1,7 @@
-"""What Alembic reads to write a migration script: the dialect and where the text goes. It never connects."""
+"""What Alembic reads to write a migration script: the dialect and where the text goes.
+
+It never connects; the package beside it runs the script.
+"""
 
 from alembic import context
 

@@ -1,4 +1,7 @@
-"""The first schema; the SQL stands in the file of the same name."""
+"""The first schema; the SQL stands in the file of the same name.
+
+Holds no SQL itself. Where to read next: `0001_ledger.sql`.
+"""
 
 from clarion.adapters.postgres.migrations.plain import write_sql
 
