@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 from clarion import setting_rules as rules
 from clarion.setting_rules import Secret
 
+__all__ = ["Secret", "Settings", "SettingsError", "load_settings", "unknown_variables"]
+
 PREFIX: Final = "CLARION_"
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
