@@ -29,6 +29,7 @@ _TLD = r"[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 # Linear: the dot is in neither class, so a split into atoms or labels is never tried twice.
 _ASCII_ADDRESS = re.compile(rf"({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,31}})@((?:{_LABEL}\.){{1,126}}{_TLD})")
 _ASCII_DOMAIN = re.compile(rf"(?:{_LABEL}\.){{1,126}}{_TLD}")
+_BLANKS = " \t"
 _ATOM_BYTES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-.")
 _NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 _BAD_IN_NAME = re.compile(
@@ -85,7 +86,7 @@ def parse_email(text: str) -> EmailAddress | AddressFault:
 
 def is_mailbox(address: str) -> bool:
     """Whether this is, to the letter, a `mailbox` that `parse_email` gave: the last look before the wire."""
-    if len(address) <= ADDRESS_LIMIT and _ASCII_ADDRESS.fullmatch(address):
+    if len(address) <= ADDRESS_LIMIT and "xn--" not in address and _ASCII_ADDRESS.fullmatch(address):
         return True
     parsed = parse_email(address)
     return isinstance(parsed, EmailAddress) and parsed.mailbox == address
@@ -185,7 +186,7 @@ def email_key(text: str) -> str:
     parsed = parse_email(text)
     if isinstance(parsed, EmailAddress):
         return parsed.key
-    local, at, domain = _fold(text.strip(STRIPPED)).rpartition("@")
+    local, at, domain = _fold(text.strip(STRIPPED)).strip(STRIPPED).rpartition("@")
     encoded = _domain_to_ascii(domain)
     return f"{local}{at}{domain if isinstance(encoded, AddressFault) else encoded}"
 
@@ -196,10 +197,10 @@ def parse_mailbox(text: str) -> Mailbox | AddressFault:
     The name may be in double quotes; it may not hold brackets, quotes, control or direction characters, or `=?`, which
     a reader would decode into something else. The address is of ASCII local part, so that every server takes the mail.
     """
-    match = _NAMED.fullmatch(text.strip())
-    name, inner = (match[1].strip(), match[2]) if match else ("", text)
+    match = _NAMED.fullmatch(text.strip(_BLANKS))
+    name, inner = (match[1].strip(_BLANKS), match[2]) if match else ("", text)
     if len(name) > 1 and name[0] == name[-1] == '"':
-        name = name[1:-1].strip()
+        name = name[1:-1].strip(_BLANKS)
     if _BAD_IN_NAME.search(name):
         return AddressFault("name", "a name holds no brackets, quotes, control characters or '=?'")
     if len(name) > NAME_LIMIT:

@@ -33,10 +33,11 @@ _AVERAGE: Final = 4
 
 
 class Bounds(NamedTuple):
-    """Octets at most: of the largest single value on the way, and of the whole output."""
+    """Octets at most: of the largest single value on the way, of the whole output, and of all values together."""
 
     peak: int
     total: int
+    work: int
 
 
 class _Meter:
@@ -48,7 +49,7 @@ class _Meter:
 
     def __init__(self, size: int, fuel: int) -> None:
         self.size, self.fuel = size, fuel
-        self.peak = self.total = 0
+        self.peak = self.total = self.work = 0
         self.sizes: dict[str, int] = {}
         self.times = [1]
         self.outside: dict[str, int] = {}  # loop variable -> how often its whole loop runs
@@ -60,9 +61,10 @@ class _Meter:
                 self.print(len(text) if text.isascii() else len(text) * 4)
             case Hole(expr, _):
                 self.of(expr)
-                self.print(self._size(expr, average=True) * _ESCAPED)
+                self.print(self.average(expr) * _ESCAPED)
             case Set(name, value, _):
                 self.sizes[name] = max(self.sizes.get(name, 0), self.of(value))
+                self.average(value)
             case Loop():
                 self.enter(node)
             case End("for", _):
@@ -70,12 +72,14 @@ class _Meter:
                 self.averaged.pop()
             case Branch(_, condition, _) if condition:
                 self.of(condition)
+                self.average(condition)
             case _:
                 pass
 
     def enter(self, loop: Loop) -> None:
         for expr in expressions_of(loop):
             self.of(expr)
+        self.average(loop.items)
         names, before = path(loop.items), self.times[-1]
         own, averaged = frozenset(loop.names), self.averaged[-1]
         if names and names[0] in self.outside:
@@ -84,6 +88,8 @@ class _Meter:
             self.outside[name] = before
         self.times.append(min(before * self.turns(loop.items), self.fuel))
         self.averaged.append(averaged | own)
+        if loop.condition:
+            self.average(loop.condition)
 
     def turns(self, items: Expr) -> int:
         if isinstance(items, Range):
@@ -101,13 +107,20 @@ class _Meter:
         self.peak = max(self.peak, size)
         return size
 
+    def average(self, expr: Expr) -> int:
+        size = min(self._size(expr, average=True), CEILING)
+        self.work = min(self.work + size * self.times[-1], CEILING)
+        return size
+
     def _size(self, expr: Expr, *, average: bool) -> int:  # noqa: C901, PLR0911 - one case a kind of expression
         def inner(part: Expr) -> int:
-            return self._size(part, average=True) if average else self.of(part)
+            return self.average(part) if average else self.of(part)
 
         match expr:
             case Const(str(value)):
                 return len(value) * 4
+            case Name("loop"):
+                return _NUMBER
             case Name(name):
                 if average and name in self.averaged[-1]:
                     return _AVERAGE
@@ -146,4 +159,4 @@ def bounds_of(nodes: list[Node], size: int, fuel: int) -> Bounds:
     meter = _Meter(size, fuel)
     for node in nodes:
         meter.visit(node)
-    return Bounds(meter.peak, meter.total)
+    return Bounds(meter.peak, meter.total, meter.work)

@@ -7,6 +7,7 @@ import, extends, macro, call, block, filter or with: they are refused here. Wher
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -20,6 +21,7 @@ LOOP_LIMIT: Final = 3
 LOOP_CHUNK: Final = 512
 """Characters of text inside a loop that cost one unit of fuel, so that fuel bounds what a loop can print."""
 
+_END_RAW: Final = re.compile(r"\{%[-+]?\s*+endraw\s*+[-+]?%\}")
 ROOTS: Final = frozenset({"contact", "context", "campaign", "account", "unsubscribe_url", "view_url"})
 """The names a template is given."""
 
@@ -140,10 +142,9 @@ def _read_tag(source: str, start: int, line: int) -> tuple[Node | None, int, boo
 
 
 def _read_raw(source: str, start: int, line: int) -> tuple[Node, int, bool]:
-    for opening in ("{% endraw %}", "{%endraw%}", "{%- endraw -%}", "{%- endraw %}", "{% endraw -%}"):
-        end = source.find(opening, start)
-        if end >= 0:
-            return Text(source[start:end], line), end + len(opening), False
+    end = _END_RAW.search(source, start)
+    if end:
+        return Text(source[start : end.start()], line), end.end(), False
     raise LanguageFault("syntax", "'raw' is not closed with '{% endraw %}'", line)
 
 

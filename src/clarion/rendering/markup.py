@@ -18,21 +18,27 @@ from clarion.rendering.expressions import Expr, Filter, Name
 from clarion.rendering.language import Branch, End, Hole, Loop, Node, Set, Text
 from clarion.rendering.reader import LanguageFault
 
+STEP_LIMIT: Final = 60_000
+"""Tags, attributes, spaces and texts of one HTML body; an ordinary one has some thousands."""
+
 _URL_ATTRIBUTES: Final = frozenset({
     "action", "background", "cite", "codebase", "data", "dynsrc", "formaction", "href", "icon", "longdesc", "lowsrc",
     "manifest", "ping", "poster", "src", "usemap", "xlink:href",
 })  # fmt: skip
 _CLOSED_ATTRIBUTES: Final = frozenset({"srcset", "srcdoc", "http-equiv", "xmlns"})
+_WATCHED: Final = _URL_ATTRIBUTES | {"alt"}
 _RAW_ELEMENTS: Final = frozenset({"script", "style", "xmp", "iframe", "noembed", "noframes", "noscript"})
 _TEXT_ELEMENTS: Final = frozenset({"textarea", "title"})
 _OUR_LINKS: Final = (Name("unsubscribe_url"), Name("view_url"))
 
-_CONDITIONAL = re.compile(r"<!--\[if([^\]]*)\]>(\s*<!-->|\s*<!--\s*-->)?", re.IGNORECASE)
+_CONDITIONAL = re.compile(r"<!--\[if([^\]>]{0,100})\]>(\s*<!-->|\s*<!--\s*-->)?", re.IGNORECASE)
 _CONDITIONAL_END = re.compile(r"<!\[endif\](?:--)?>|<!--\s*<!\[endif\]-->", re.IGNORECASE)
 _OPEN = re.compile(r"<([A-Za-z][^\s/>]*)")
 _CLOSE = re.compile(r"</([A-Za-z][^\s/>]*)")
 _UNFINISHED = re.compile(r"<(?:/?[A-Za-z][^\s/>]*|/|!-{0,2})?$")
-_ATTRIBUTE = re.compile(r"([^\s=/>\"'<]+)(\s*=\s*)?")
+_ATTRIBUTE = re.compile(r"([^\s=/>\"'<]++)(\s*+=\s*+)?")
+_SPACES = re.compile(r"\s++")
+_WHOLE_ATTRIBUTE = re.compile(r"""([^\s=/>"'<]++)\s*+=\s*+(?:"[^"]*+"|'[^']*+')""")
 _URL_NOISE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
 _GOOD_URL = re.compile(r"https?:|mailto:|tel:|[/#?]", re.IGNORECASE)
 
@@ -84,6 +90,7 @@ class HtmlWalk:
         self._url = ""  # literal text of a URL value before anything says which scheme it has
         self._settled = False
         self._line = 1
+        self._steps = 0
         self._readers: dict[Mode, Callable[[str, int], int]] = {
             "text": self._text, "raw": self._raw, "comment": self._comment, "tag": self._in_tag, "equals": self._equals,
             "value": self._value, "bare": self._bare, "closing": self._closing,
@@ -96,6 +103,9 @@ class HtmlWalk:
         if isinstance(node, Text):
             at = 0
             while at < len(node.text):
+                self._steps += 1
+                if self._steps > STEP_LIMIT:
+                    raise self._fault("too_complex", f"the HTML has more than {STEP_LIMIT} tags, attributes and texts")
                 at = self._readers[self._spot.mode](node.text, at)
         elif isinstance(node, Hole):
             node = self._hole(node)
@@ -163,7 +173,12 @@ class HtmlWalk:
 
     def _in_tag(self, text: str, at: int) -> int:
         char = text[at]
-        if char.isspace() or char in "/>":
+        if match := _SPACES.match(text, at):
+            self.folds.append((len(self.nodes), at))
+            return match.end()
+        if (match := _WHOLE_ATTRIBUTE.match(text, at)) and match[1].lower() not in _WATCHED:
+            return match.end()
+        if char in "/>":
             self.folds.append((len(self.nodes), at))
             if char == ">":
                 tag = self._spot.tag
@@ -309,7 +324,8 @@ def _folded(nodes: list[Node], folds: list[tuple[int, int]]) -> list[Node]:
             text, column = _broken(node.text, places.get(index, []), column)
             out.append(Text(text, node.line))
         else:
-            column += isinstance(node, Hole) * 40
+            # What a loop prints may all be one line, so its body is broken at the first chance.
+            column = _LINE + 1 if isinstance(node, Loop) else column + isinstance(node, Hole) * 40
             out.append(node)
     return out
 

@@ -24,7 +24,8 @@ OUTPUT_LIMIT: Final = 2 * 1024 * 1024
 PEAK_LIMIT: Final = 4 * 1024 * 1024
 """Octets of any single value while rendering."""
 _TOO_LARGE: Final = f"the message would be larger than {OUTPUT_LIMIT // 1024} KiB"
-_WORK_LIMIT: Final = 64 * 1024 * 1024
+WORK_LIMIT: Final = 64 * 1024 * 1024
+"""Octets of all values of one message together, those on the way included."""
 _SMALL: Final = 64
 _SLACK: Final = 16
 _NAME: Final = "message"
@@ -100,7 +101,7 @@ class CompiledTemplate:
 
     def is_too_expensive(self) -> bool:
         """Whether even a person without data, or with very little, would exceed the limits."""
-        peak, total = self.bounds(_SMALL)
+        peak, total, _ = self.bounds(_SMALL)
         return peak > PEAK_LIMIT or total > OUTPUT_LIMIT * _SLACK
 
     def bounds(self, size: int) -> Bounds:
@@ -116,23 +117,25 @@ class CompiledTemplate:
 
         Raises: RenderFault when the data does not fit the template or the limits.
         """
-        peak, total = self._bounds.get(size.bit_length()) or self.bounds(size)
+        peak, total, work = self._bounds.get(size.bit_length()) or self.bounds(size)
         try:
-            if total <= OUTPUT_LIMIT and peak <= PEAK_LIMIT:
+            if total <= OUTPUT_LIMIT and peak <= PEAK_LIMIT and work <= WORK_LIMIT:
                 return self._render(_NAME, **data)
-            return self._carefully(peak, data)
+            return self._carefully(peak, work, data)
         except TemplateError as fault:
             raise RenderFault(_said(fault)) from None
         except (_Overflow, OverflowError, RecursionError, UnicodeError, ValueError, TypeError) as fault:
             raise RenderFault(str(fault) or "the data cannot be rendered") from None
 
-    def _carefully(self, peak: int, data: Mapping[str, Any]) -> str:
+    def _carefully(self, peak: int, work: int, data: Mapping[str, Any]) -> str:
         if peak > PEAK_LIMIT:
             msg = "a value would grow too large"
             raise RenderFault(msg)
         if self._careful is None:
             self._careful = _CarefulEnvironment(self._source, self._given)
-        return self._careful.render(max(500, min(FUEL, _WORK_LIMIT // (peak + 1))), data)
+        # Fuel counts instructions; when each may handle a large value, there are fewer of them.
+        fuel = FUEL if work <= WORK_LIMIT else max(500, min(FUEL, WORK_LIMIT // (peak + 1)))
+        return self._careful.render(fuel, data)
 
 
 class _CarefulEnvironment:
