@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx
@@ -114,3 +115,29 @@ async def test_a_preflight_of_another_origin_gets_no_permission(caller: Caller) 
     headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
     response = await caller.http.options(caller.root + "/contacts", headers=headers)
     assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+async def test_t37_headers_beyond_16_kb_are_refused(caller: Caller) -> None:
+    response = await caller.get("/contacts", headers={"X-Padding": "x" * 16_384})
+    assert_refused(response, 431, "HEADERS_TOO_LARGE")
+
+
+async def test_t36_what_the_caller_says_about_hosts_is_in_no_link(caller: Caller) -> None:
+    letter = {"email": {"subject": "Hi", "html": "<p>Hi <a href='{{ unsubscribe_url }}'>off</a></p>"}}
+    made = await caller.post("/campaigns", json={"name": "L", "category": "marketing", "message": letter})
+    path = f"/campaigns/{made.json()['data']['id']}/preview"
+    forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher"}
+    seen = await caller.post(path, json={}, headers=forged)
+    assert seen.status_code == 200
+    assert "evil.example" not in seen.text
+    assert "https://mail.sender.example/u/" in seen.text
+
+
+async def test_t37_a_body_that_stalls_is_given_up(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clarion.entrypoints.http.requests.SILENCE_LIMIT_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", caller.http.base_url.port)
+    head = f"POST {caller.root}/contacts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {caller.text}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{{".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+    await writer.wait_closed()

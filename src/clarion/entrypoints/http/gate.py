@@ -15,10 +15,14 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from clarion import telemetry
+from clarion.entrypoints.http.envelope import ErrorBody, failed
 from clarion.entrypoints.http.trace import Trace, open_trace
 
 TIGHT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """The content security policy of everything that is not a page."""
+
+HEADERS_LIMIT: Final = 16 * 1024
+"""Bytes of all request headers together."""
 
 _HEADERS: Final = {
     b"content-security-policy": TIGHT_POLICY.encode(),
@@ -57,10 +61,20 @@ class Gate:
 
         with bound_contextvars(trace_id=trace.id):
             try:
+                if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_LIMIT:
+                    await _refuse_headers(send_dressed)
+                    return
                 inner_scope = {**scope, "method": "GET"} if is_head else scope
                 await self._inner(inner_scope, receive, send_dressed)
             finally:
                 _record(scope["method"], trace, status, time.perf_counter() - began)
+
+
+async def _refuse_headers(send: Send) -> None:
+    body = failed(ErrorBody(code="HEADERS_TOO_LARGE", message=f"The headers are larger than {HEADERS_LIMIT} bytes"))
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 431, "headers": headers})  # RFC 6585 §5
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _dress(given: Iterable[tuple[bytes, bytes]], trace: Trace) -> list[tuple[bytes, bytes]]:

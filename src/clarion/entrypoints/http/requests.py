@@ -26,6 +26,8 @@ JSON_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a JSON body."""
 SILENCE_LIMIT_S: Final = 30.0
 """How long a body may stay silent before the request is given up."""
+WHOLE_LIMIT_S: Final = 60.0
+"""How long a body that is not streamed may take."""
 _QUERY_FIELDS: Final = 50
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -41,8 +43,12 @@ class ClientGone(ClarionError):
 async def read_bytes(request: Incoming, limit: int) -> bytes:
     """The whole body. Raises `TooLarge` before keeping more than `limit` bytes, `RequestTimeout` when it stalls."""
     body = bytearray()
-    async for piece in stream_body(request, limit):
-        body += piece
+    try:
+        async with asyncio.timeout(WHOLE_LIMIT_S):
+            async for piece in stream_body(request, limit):
+                body += piece
+    except TimeoutError:
+        raise RequestTimeout(f"The body took longer than {WHOLE_LIMIT_S:.0f} s") from None
     return bytes(body)
 
 
