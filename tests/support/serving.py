@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def wait_until(what: str, true: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:

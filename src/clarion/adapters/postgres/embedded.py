@@ -142,6 +142,9 @@ class EmbeddedServer:
                 self._process.send_signal(signal.SIGQUIT)  # "immediate": the next start recovers
                 self._process.wait()
         self._process = None
+        if not self.socket_dir.is_relative_to(self.cluster):
+            with contextlib.suppress(OSError):
+                self.socket_dir.rmdir()
         self._lock.release()
 
     def __enter__(self) -> Self:
