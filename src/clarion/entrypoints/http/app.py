@@ -19,7 +19,7 @@ from clarion.entrypoints.http.cursors import CursorSigner
 from clarion.entrypoints.http.edge import Edge
 from clarion.entrypoints.http.errors import answer_error, answer_http_exception, answer_surprise
 from clarion.entrypoints.http.gate import Gate
-from clarion.entrypoints.http.public import unsubscribe
+from clarion.entrypoints.http.public import unsubscribe, view
 from clarion.entrypoints.http.readiness import Readiness
 from clarion.entrypoints.http.security import Doorkeeper, Pace
 
@@ -38,7 +38,7 @@ def create_app(app: App) -> ASGIApp:
     )
     return Gate(
         Litestar(
-            route_handlers=[*OPERATIONS, *operations.ROUTES, *reference.ROUTES, *unsubscribe.ROUTES],
+            route_handlers=[*OPERATIONS, *operations.ROUTES, *reference.ROUTES, *unsubscribe.ROUTES, *view.ROUTES],
             state=State({"edge": edge}),
             exception_handlers={
                 ClarionError: answer_error,

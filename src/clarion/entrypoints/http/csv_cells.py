@@ -1,4 +1,7 @@
-"""CSV for spreadsheets: RFC 4180 quoting, and no cell that a spreadsheet would run as a formula."""
+"""CSV for spreadsheets: RFC 4180 quoting, and no cell that a spreadsheet would run as a formula.
+
+Owns the writing of cells, never what stands in them. Used by `api.deliveries` and `api.imports`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What every request can reach: the parts the HTTP edge works with, put together once in `app`."""
+"""What every request can reach: the parts the HTTP edge works with, put together once in `app`.
+
+Owns nothing that lives longer than the application it was built from. Read `app` for where it is put together.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The request as the framework hands it over, under one name."""
+"""The request as the framework hands it over, under one name.
+
+Nothing else is here. Read `requests` for how one is read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""For those who run Clarion: is it alive, is it ready, and its metrics. Nothing here needs an account."""
+"""For those who run Clarion: is it alive, is it ready, and its metrics. Nothing here needs an account.
+
+Never shows anything about an account. Read `readiness` for what ready means.
+"""
 
 from __future__ import annotations
 

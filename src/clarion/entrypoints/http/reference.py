@@ -1,4 +1,7 @@
-"""The OpenAPI document at `/openapi.json` and the reference at `/docs`, both made once from the declarations."""
+"""The OpenAPI document at `/openapi.json` and the reference at `/docs`, both made once from the declarations.
+
+Both need no key and say nothing about any account. Read `openapi` and `reference_page` for how they are made.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The reference as HTML, rendered from the OpenAPI document. No scripts: sections open and close by themselves."""
+"""The reference as HTML, rendered from the OpenAPI document. No scripts: sections open and close by themselves.
+
+Owns the HTML, never the facts: those are in the document. The look is `reference.css`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What happens to a written campaign: activate, start, pause, resume, stop and archive."""
+"""What happens to a written campaign: activate, start, pause, resume, stop and archive.
+
+Each verb is one use case of `lifecycle` or `activation`; the states and their codes are decided there. Next: `runs`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Contacts: create or update by any identity, read, list, change and erase."""
+"""Contacts: create or update by any identity, read, list, change and erase.
+
+Owns how a contact looks to callers, never what its fields may hold: that is `application.contact_rules`. Next:
+`groups`.
+"""
 
 from __future__ import annotations
 

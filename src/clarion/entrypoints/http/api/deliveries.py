@@ -1,4 +1,7 @@
-"""Deliveries: each recipient of a run, where it stands and why; as pages or as a file."""
+"""Deliveries: each recipient of a run, where it stands and why; as pages or as a file.
+
+Reads only; what moves a delivery is `pipeline`. A download is read page by page and never holds the whole run.
+"""
 
 from __future__ import annotations
 

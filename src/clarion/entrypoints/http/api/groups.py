@@ -1,4 +1,7 @@
-"""Groups and their members."""
+"""Groups and their members.
+
+Owns how groups look to callers. Many members at once come through `imports`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Imports: a file of contacts streamed in the body, its progress, and the rows that were refused."""
+"""Imports: a file of contacts streamed in the body, its progress, and the rows that were refused.
+
+Stores the body as it comes and never looks inside it; merging is `pipeline.importing`.
+"""
 
 from __future__ import annotations
 

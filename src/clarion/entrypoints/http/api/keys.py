@@ -1,4 +1,7 @@
-"""API keys: making, listing and ending them."""
+"""API keys: making, listing and ending them.
+
+A key's text is in the answer that makes it and nowhere else. Read `security` for how keys are checked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Lists: a page of at most 1,000 items in a fixed order, and a signed cursor to the next one."""
+"""Lists: a page of at most 1,000 items in a fixed order, and a signed cursor to the next one.
+
+Owns what every list shares; each list brings its own order and its own mark in it. Read `cursors` for the signature.
+"""
 
 from __future__ import annotations
 

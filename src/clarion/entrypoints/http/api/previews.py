@@ -1,4 +1,7 @@
-"""Seeing a message before anyone gets it: rendered for a contact, or sent to a few addresses as a test."""
+"""Seeing a message before anyone gets it: rendered for a contact, or sent to a few addresses as a test.
+
+Nothing here is in any report, and no transaction is open while a test is sent. Read `application.preview`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Runs: one execution of a campaign each, with a report counted from its deliveries."""
+"""Runs: one execution of a campaign each, with a report counted from its deliveries.
+
+Reads only; every number comes from the rows when it is asked for. Next: `deliveries`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Senders: the SMTP relays of an account, and a test that one can be reached and logged in to."""
+"""Senders: the SMTP relays of an account, and a test that one can be reached and logged in to.
+
+A password goes in and never comes out again. Read `application.senders` for the rules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Suppressions: addresses we must not write to."""
+"""Suppressions: addresses we must not write to.
+
+An address is recognised in every spelling by its canonical key, which is made in `application.suppressions`.
+"""
 
 from __future__ import annotations
 

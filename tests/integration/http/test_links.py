@@ -1,4 +1,4 @@
-"""The unsubscribe link, as people, mail programs and link scanners use it."""
+"""The links in a message, as people, mail programs and link scanners use it."""
 
 from __future__ import annotations
 
@@ -102,3 +102,29 @@ async def test_t27_a_token_that_is_not_ours_is_a_plain_404_and_records_nothing(
 async def test_a_large_body_is_refused(app: App, caller: Caller, anonymous: httpx.AsyncClient, run_id: Id) -> None:
     assert (await anonymous.post(link(app, caller, run_id), content=b"x" * 5000)).status_code == 413
     assert await suppressed(caller) == []
+
+
+async def test_t51_the_web_copy_of_a_message_stands_in_a_sandbox_without_scripts(
+    app: App, caller: Caller, anonymous: httpx.AsyncClient, run_id: Id
+) -> None:
+    shown = await anonymous.get("/v/" + app.signer.sign(Purpose.VIEW, caller.account.id, run_id, 1))
+    assert shown.status_code == 200
+    assert "<p>Hello</p>" in shown.text
+    policy = shown.headers["content-security-policy"]
+    assert policy.startswith("sandbox ")
+    assert "allow-scripts" not in policy
+    assert "allow-same-origin" not in policy
+    assert "default-src 'none'" in policy
+
+
+async def test_t27_a_web_copy_needs_its_own_token(
+    app: App, caller: Caller, stranger: Caller, anonymous: httpx.AsyncClient, run_id: Id
+) -> None:
+    sign = app.signer.sign
+    for token in (
+        sign(Purpose.UNSUBSCRIBE, caller.account.id, run_id, 1),
+        sign(Purpose.VIEW, stranger.account.id, run_id, 1),
+        sign(Purpose.VIEW, caller.account.id, run_id, 4711),
+        "x",
+    ):
+        assert (await anonymous.get(f"/v/{token}")).status_code == 404
