@@ -16,7 +16,6 @@ from clarion.application.contacts import ContactDraft
 from clarion.domain.errors import Conflict, Invalid, NotFound
 from clarion.domain.ids import new_id
 
-
 FULL_WIDTH = "+" + "".join(chr(0xFF10 + int(digit)) for digit in "12025550123")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
+import operator
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -95,10 +97,12 @@ class CsvReader:
         # Line ends inside quotes must stay as they are, and only these three are line ends.
         lines = list(io.StringIO(text, newline=""))
         rows = self._complete_rows(lines, last=last)
-        if self.header is None and rows:
-            self.header = _checked_header(rows.pop(0))
-        if self.header is None and last:
-            raise BrokenFile("The file is empty; its first line must name the columns")
+        if self.header is None:
+            rows = list(itertools.dropwhile(operator.not_, rows))
+            if rows:
+                self.header = _checked_header(rows.pop(0))
+            elif last:
+                raise BrokenFile("The file is empty; its first line must name the columns")
         return self._numbered(rows)
 
     def _complete_rows(self, lines: list[str], *, last: bool) -> list[list[str]]:

@@ -71,14 +71,10 @@ ORDER BY m.contact_id LIMIT $3
 # index: contact_pkey.
 _EXISTING = "SELECT id FROM contact WHERE account_id = $1 AND id = ANY($2::bytea[]) AND deleted_at IS NULL"
 
-# index: contact_by_external_id, contact_by_email, contact_by_phone; the order keeps two callers from dead-locking.
+# index: contact_by_external_id, contact_by_email or contact_by_phone, as the column has it.
 _HOLDERS = """
 SELECT id, external_id, email, email_key, phone, octet_length(attributes::text) FROM contact
-WHERE id IN (
-    SELECT id FROM contact WHERE account_id = $1 AND external_id = ANY($2::text[])
-    UNION ALL SELECT id FROM contact WHERE account_id = $1 AND email_key = ANY($3::text[])
-    UNION ALL SELECT id FROM contact WHERE account_id = $1 AND phone = ANY($4::text[]))
-ORDER BY id FOR UPDATE
+WHERE account_id = $1 AND {column} = ANY($2::text[]) AND {column} IS NOT NULL FOR UPDATE
 """
 
 _BULK_COLUMNS: Final = (
@@ -127,8 +123,9 @@ UPDATE contact SET external_id = NULL, email = NULL, email_key = NULL, phone = N
 WHERE account_id = $1 AND id = ANY($2::bytea[])
 """
 
-# A slice of an import meets its table by key; with few statistics the planner would rather scan all contacts.
-_BY_KEY = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+# A slice of an import meets its tables by key. Left alone, the planner judges them by the size they had before the
+# import and keeps a plan that reads every contact for every row.
+_BY_KEY = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 
 _REFRESH = "VACUUM (ANALYZE) contact, group_member"
 
@@ -213,8 +210,12 @@ class ContactStore:
     ) -> list[Holder]:
         """Reads and locks every contact that holds one of these identities, once each."""
         await self._connection.execute(_BY_KEY)
-        rows = await self._connection.fetch(_HOLDERS, account_id, external_ids, email_keys, phones)
-        return [Holder(*row) for row in rows]
+        found: dict[Id, Holder] = {}
+        for column, values in (("external_id", external_ids), ("email_key", email_keys), ("phone", phones)):
+            if values:
+                rows = await self._connection.fetch(_HOLDERS.format(column=column), account_id, values)
+                found.update((row["id"], Holder(*row)) for row in rows)
+        return list(found.values())
 
     async def copy_new(self, account_id: Id, rows: Sequence[Columns]) -> set[Id]:
         """Stores new contacts in bulk; returns those not stored because an identity was taken meanwhile."""
