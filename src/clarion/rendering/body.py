@@ -19,7 +19,7 @@ from clarion.domain.errors import Problem
 from clarion.domain.ids import Id
 from clarion.rendering.email import body_frame, crlf
 from clarion.rendering.envelope import Urls
-from clarion.rendering.expressions import Const, Expr, children
+from clarion.rendering.expressions import Const, Expr, Filter, children, path
 from clarion.rendering.facts import RunFacts
 from clarion.rendering.headers import UNSAFE, subject_value
 from clarion.rendering.language import (
@@ -28,6 +28,7 @@ from clarion.rendering.language import (
     Hole,
     Loop,
     Node,
+    Set,
     Text,
     engine_source,
     expressions_of,
@@ -42,7 +43,6 @@ from clarion.rendering.templates import CompiledTemplate, RenderFault, without_n
 
 _SEPARATOR: Final = "\x1e"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_SENDABLE = re.compile("[^\x00\x1e]*")
 _HTML_START: Final = "{% autoescape 'html' %}"
 _HTML_END: Final = "{% endautoescape %}"
 _encode: Final = msgspec.json.Encoder().encode
@@ -74,7 +74,8 @@ class Body:
         self.optional = optional_of(everything)
         self.derived_text = derived_text
         # Account and campaign names are not looked at per person, and a text in the template may spell a line break.
-        self._always_careful = b"\\" in _encode(self._given) or any(_spells_control(node) for node in everything)
+        given = _encode(self._given)
+        self._always_careful = _is_special(given) or any(_spells_control(node) for node in everything)
         self._early_dots = not (_may_print_dot(text) or _may_print_dot(html))
         self._subject = _fixed_subject(subject)
         self._plain: CompiledTemplate | None = None
@@ -121,7 +122,7 @@ class Body:
         printed, _, content = template.render(size, data).partition(_SEPARATOR)
         subject = self._subject if self._subject is not None else _subject(printed)
         if careful:
-            if not _SENDABLE.fullmatch(content):
+            if "\0" in content or _SEPARATOR in content:
                 msg = "the data holds a NUL or separator character"
                 raise RenderFault(msg)
             content = crlf(content)
@@ -139,10 +140,7 @@ class Body:
         return subject, text, html
 
     def _looked_over(self, contact: Mapping[str, object]) -> tuple[Mapping[str, object], int, bool]:
-        """The contact without nulls, the size of its JSON, and whether it may hold line breaks or controls.
-
-        JSON writes every control character, and nothing else that matters here, with a backslash.
-        """
+        """The contact without nulls, the size of its JSON, and whether its values need a second look when printed."""
         try:
             encoded = _encode(contact)
         except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
@@ -150,7 +148,7 @@ class Body:
             raise RenderFault(msg) from None
         if b"null" in encoded:
             contact = without_nulls(contact)
-        return contact, len(encoded), self._always_careful or b"\\" in encoded
+        return contact, len(encoded), self._always_careful or _is_special(encoded)
 
     def _slow(self) -> CompiledTemplate:
         if not self._early_dots:
@@ -158,6 +156,14 @@ class Body:
         if self._plain is None:
             self._plain = self._compiled(early_dots=False)
         return self._plain
+
+
+def _is_special(encoded: bytes) -> bool:
+    """Whether data may hold line breaks or controls, or a text that starts with a dot.
+
+    JSON writes every control character with a backslash, and the start of every text with a quotation mark.
+    """
+    return b"\\" in encoded or b'".' in encoded
 
 
 def _subject(printed: str) -> str:
@@ -233,16 +239,35 @@ def _dotted(nodes: list[Node]) -> list[Node]:
     return doubled
 
 
+def _prints_as_it_is(expr: Expr, own: frozenset[str]) -> bool:
+    match expr:
+        case Const(value):
+            return not str(value).startswith(".")
+        case Filter("d" | "default", target, arguments):
+            return all(_prints_as_it_is(part, own) for part in (target, *arguments))
+        case Filter("e" | "escape" | "upper" | "lower" | "title" | "capitalize" | "safe", target, _):
+            return _prints_as_it_is(target, own)
+        case Filter("link" | "plainlink", _, _):
+            return True
+        case _:
+            names = path(expr)
+            return names is not None and names[0] not in own
+
+
 def _may_print_dot(nodes: list[Node]) -> bool:
-    """Whether something other than plain text may put a dot at a line start: then dots are doubled per message."""
-    fresh, entries = True, []
+    """Whether something other than plain text may put a dot at a line start: then dots are doubled per message.
+
+    Values printed just as they are do not count: data with a text that starts with a dot is `_is_special` anyway.
+    """
+    fresh, entries = True, list[bool]()
+    own = frozenset(node.name for node in nodes if isinstance(node, Set))
     for at, node in enumerate(nodes):
         if isinstance(node, Text):
             if fresh and at and node.text.startswith("."):
                 return True
             fresh = node.text.endswith("\n")
         elif isinstance(node, Hole):
-            if fresh and variables_of([node]) - {"unsubscribe_url", "view_url"}:
+            if fresh and not _prints_as_it_is(node.expr, own):
                 return True
         elif isinstance(node, Loop) or (isinstance(node, Branch) and node.kind == "if"):
             entries.append(fresh)

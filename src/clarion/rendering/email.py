@@ -16,7 +16,6 @@ LINE_LIMIT: Final = 998
 BOUNDARIES: Final = 4
 """How often a message of ours holds its boundary: announced once, then around two parts."""
 
-_LINE_END = re.compile(r"\r\n?|\n")
 _PART_HEAD = "\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 _BOUNDARY = re.compile(rb'boundary="([^"]+)"')
 _AS_IS = b"Content-Transfer-Encoding: 8bit"
@@ -55,7 +54,7 @@ def content_type(boundary: str) -> str:
 
 def crlf(text: str) -> str:
     """The text with every line end as CRLF."""
-    return _LINE_END.sub("\r\n", text)
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
 def has_long_line(data: bytes) -> bool:

@@ -189,7 +189,7 @@ class HtmlWalk:
         if match is None:
             raise self._fault("html", f"unexpected {char!r} inside <{self._spot.tag}>")
         name = match[1].lower()
-        self._spot = self._spot._replace(mode="equals" if match[2] else "tag", attribute=name)
+        self._spot = Spot("equals", self._spot.tag, name) if match[2] else Spot("tag", self._spot.tag)
         return match.end()
 
     def _equals(self, text: str, at: int) -> int:

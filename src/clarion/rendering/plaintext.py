@@ -68,7 +68,7 @@ _WIDTH: Final = 76
 _VALUE, _TAG, _END = "\ue000", "\ue001", "\ue002"
 _PRIVATE = re.compile("[\ue000-\ue002]")
 _MARK = re.compile(f"[{_VALUE}{_TAG}]([0-9]+){_END}")
-_ONLY_TAGS = re.compile(rf"^((?:{_TAG}[0-9]+{_END} ?)+)\n+", re.MULTILINE)
+_ONLY_TAGS = re.compile(rf"^((?:{_TAG}[0-9]+{_END} ?)+)\n", re.MULTILINE)
 
 
 def text_of_html(nodes: list[Node]) -> list[Node]:

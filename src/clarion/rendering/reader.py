@@ -237,7 +237,7 @@ class ExpressionReader:
         value = self._primary()
         while True:
             if self.take("."):
-                value = Item(value, Const(self.identifier()))
+                value = Item(value, Const(self._key()))
             elif self.take("["):
                 value = self._subscript(value)
             elif self.take("|"):
@@ -248,6 +248,12 @@ class ExpressionReader:
                 raise self.fault("calls are not part of the language", "call")
             else:
                 return value
+
+    def _key(self) -> str:
+        token = self.next()
+        if token.kind != "name" or token.text.startswith("_"):
+            raise LanguageFault("name", f"'{token.text}' cannot follow a dot", token.line)
+        return token.text
 
     def _subscript(self, target: Expr) -> Expr:
         start = None if self.peek() == ":" else self.expression()
