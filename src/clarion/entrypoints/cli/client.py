@@ -52,7 +52,10 @@ class Client:
     async def _ask(self, method: str, path: str, body: bytes | None, content_type: str) -> Any:  # noqa: ANN401 - see get
         headers = {"Authorization": f"Bearer {self.key}"} | ({"Content-Type": content_type} if body else {})
         full_path = f"/v1/accounts/{self.account_id}{path}"
-        status, text = await asyncio.to_thread(self._exchange, method, full_path, body, headers)
+        try:
+            status, text = await asyncio.to_thread(self._exchange, method, full_path, body, headers)
+        except (OSError, http.client.HTTPException) as silent:
+            raise RequestRefused(f"{method} {path}: no answer from {self.base_url} ({silent!r})") from silent
         try:
             envelope = json.loads(text)
             if envelope["success"]:

@@ -7,6 +7,7 @@ read next: `demo`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -83,12 +84,12 @@ async def demo_server(folder: Path) -> AsyncIterator[DemoServer]:
 
 async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
     assert process.stdout is not None, "asked for above"  # noqa: S101 - tells the type checker
-    async with asyncio.timeout(READY_PATIENCE_S):
-        async for line in process.stdout:
-            text = line.decode("utf-8", "replace").strip()
-            if text.startswith(_LISTENS):
-                return text.removeprefix(_LISTENS)
-    await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_PATIENCE_S):
+            async for line in process.stdout:
+                text = line.decode("utf-8", "replace").strip()
+                if text.startswith(_LISTENS):
+                    return text.removeprefix(_LISTENS)
     raise DemoFailed(f"The server did not start:\n{_tail(log)}")
 
 
