@@ -25,7 +25,7 @@ setup: $(READY) ## create .venv from the hash-checked lock (instant the second t
 
 $(READY): pyproject.toml requirements-setup.lock requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "Clarion needs Python 3.11 or newer; none was found." >&2; exit 1; }
-	@test -x $(RUN) || { echo "Creating .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
+	@test -x $(RUN) || { echo "Creating .venv with $(PYTHON)"; $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }; }
 	@$(RUN) -m uv --version >/dev/null 2>&1 || $(RUN) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock
 	@echo "Installing the locked packages"
 	@$(UV) sync --require-hashes requirements-dev.lock \

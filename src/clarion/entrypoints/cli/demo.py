@@ -46,7 +46,7 @@ def demo(
     try:
         with _own(folder):
             asyncio.run(_run(console, folder, stay=stay))
-    except (DemoFailed, RequestRefused) as error:
+    except (DemoFailed, RequestRefused, OSError) as error:
         console.print(f"\n[bold red]The demo failed.[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
