@@ -22,13 +22,15 @@ from clarion.bootstrap import App
 from clarion.domain.campaign import Lane
 from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
-from clarion.pipeline import due, importing, recovering, settling, snapshot
+from clarion.pipeline import due, importing, recovering, settling, snapshot, sweeping
 from clarion.pipeline.plans import Plans
 from clarion.pipeline.sending import Drive, set_within
 from clarion.telemetry import Event, logger
 
 IDLE_S: Final = 1.0
 """How long an idle loop waits when nobody rings: the bound on what a lost announcement costs."""
+SWEEP_S: Final = 60.0
+"""How often what has had its time is removed."""
 TROUBLE_S: Final = 2.0
 """How long a loop rests after something unforeseen."""
 
@@ -63,7 +65,15 @@ class Worker:
         """Works until `stopping` is set, then drains for at most `drain_s`; tells whether it gave everything back."""
         loops = [
             asyncio.create_task(self._keep_on(step), name=step.__name__)
-            for step in (self._listen, self._claim, self._freeze, self._import, self._keep_leases, self._tick)
+            for step in (
+                self._listen,
+                self._claim,
+                self._freeze,
+                self._import,
+                self._keep_leases,
+                self._tick,
+                self._sweep,
+            )
         ]
         await self.stopping.wait()
         for loop in loops:
@@ -162,6 +172,10 @@ class Worker:
         await due.stop_overdue(self.database)
         await settling.close_runs(self.database)
         await asyncio.sleep(IDLE_S)
+
+    async def _sweep(self) -> None:
+        await asyncio.sleep(SWEEP_S)
+        await sweeping.sweep(self.database)
 
 
 async def run(app: App) -> int:

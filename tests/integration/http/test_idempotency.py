@@ -8,10 +8,13 @@ import pytest
 from tests.integration.http.conftest import Caller, client_with, key_with
 
 from clarion.adapters.postgres.replies import ReplyStore
+from clarion.application.imports import open_import
 from clarion.application.ports.replies import Reply, ReplyKey
 from clarion.bootstrap import App
 from clarion.domain.access import Permission
+from clarion.domain.contact_import import ImportFormat
 from clarion.entrypoints.http import operation
+from clarion.pipeline.sweeping import sweep
 
 KEY = {"Idempotency-Key": "order-4711"}
 
@@ -152,3 +155,17 @@ async def test_a_reply_is_replayed_for_24_hours_and_then_swept(app: App, caller:
 async def _age(app: App, age: str) -> None:
     async with app.database.transaction() as tx:
         await tx.connection.execute(f"UPDATE idempotency SET created_at = now() - interval '{age}'")
+
+
+async def test_t76_a_worker_sweeps_old_replies_and_silent_uploads(app: App, caller: Caller) -> None:
+    await caller.post("/contacts", json={"externalId": "1"}, headers=KEY)
+    async with app.database.transaction() as tx:
+        await open_import(tx, account_id=caller.account.id, format_=ImportFormat.CSV)
+        await tx.connection.execute("UPDATE contact_import SET created_at = now() - interval '1 day'")
+    await _age(app, "25 hours")
+    while await sweep(app.database):
+        pass
+    async with app.database.reading() as tx:
+        assert await tx.connection.fetchval("SELECT count(*) FROM idempotency") == 0
+    stored = (await caller.get("/imports")).json()["data"]["items"]
+    assert [one["state"] for one in stored] == ["failed"]

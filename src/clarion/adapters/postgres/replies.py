@@ -23,7 +23,7 @@ SELECT body_hash, status, reply, content_type
 FROM idempotency
 WHERE api_key_id = $1 AND path = $2 AND key = $3 AND created_at > now() - $4::interval
   AND (status IS NOT NULL OR created_at > now() - interval '{CLAIM_LAPSES}')
-"""  # noqa: S608 - composed of constants
+"""
 
 # index: idempotency_pkey.
 _KEEP: Final = """

@@ -13,7 +13,8 @@ from litestar import Response
 HTML: Final = "text/html; charset=utf-8"
 _STYLE: Final = (
     "body{margin:0;font:1.125rem/1.5 system-ui,sans-serif;color:#1c2430;background:#f5f6f8}"
-    "main{max-width:30rem;margin:12vh auto;padding:2rem;background:#fff;border-radius:.75rem}"
+    "main{box-sizing:border-box;width:calc(100% - 2rem);max-width:30rem;margin:12vh auto;padding:2rem}"
+    "main{background:#fff;border-radius:.75rem}"
     "h1{margin-top:0;font-size:1.5rem}"
     "button{font:inherit;padding:.75rem 1.5rem;border:0;border-radius:.5rem;color:#fff;background:#1f4fd8}"
     "button:focus-visible{outline:3px solid #f0a500;outline-offset:2px}"
