@@ -1,7 +1,8 @@
-"""Kills workers with SIGKILL at random moments during one run and accounts for every recipient.
+"""Kills workers at random moments during one run and accounts for every recipient.
 
-    make crash              10 kills during 4,000 recipients
-    make crash TIER=full    50 kills during 20,000 recipients
+    make crash                    10 kills during 4,000 recipients
+    make crash TIER=full          50 kills during 20,000 recipients
+    make crash ARGS=--gently      the same with SIGTERM: then nothing at all may stay uncertain
 
 Prints the seed first and one JSON line last; exits 1 when a promise of docs/delivery.md was broken. The same seed kills
 at the same points of progress; what the machine does in between stays its own.
@@ -14,6 +15,7 @@ import asyncio
 import json
 import random
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -49,7 +51,7 @@ class Tier:
 TIERS = {"short": Tier(4_000, 10), "full": Tier(20_000, 50)}
 
 
-async def shake(tier: Tier, seed: int, folder: Path, server_url: str) -> dict[str, object]:
+async def shake(tier: Tier, seed: int, how: signal.Signals, folder: Path, server_url: str) -> dict[str, object]:
     """Runs one campaign under fire and returns the report."""
     databases = Databases(server_url)
     url = await databases.create_migrated()
@@ -70,33 +72,49 @@ async def shake(tier: Tier, seed: int, folder: Path, server_url: str) -> dict[st
             began = time.monotonic()
             observer = Observer(url, run_id)
             watching = asyncio.create_task(observer.watch())
-            await _kill_on_the_way(tier, chance, observer, workers, watching)
+            await _end_on_the_way(_moments(tier, chance), how, observer, workers, watching)
             await _until_over(watching, sink)
             seconds = time.monotonic() - began
-        limit = workers.kills * ON_THE_WIRE
+        limit = workers.ended * ON_THE_WIRE if how is signal.SIGKILL else 0
         verdict = await observer.settle(Counter(sink.recipients()), unknown_limit=limit)
     if workers.unexpected_exits:
         verdict.complain(f"workers ended by themselves: {workers.unexpected_exits}")
-    if workers.kills < tier.kills:
-        verdict.complain(f"only {workers.kills} of {tier.kills} kills found something to hit")
+    if workers.ended < tier.kills:
+        verdict.complain(f"only {workers.ended} of {tier.kills} kills found something to hit")
     await databases.drop(url)
     await databases.drop_template()
-    facts = {"seed": seed, "recipients": tier.recipients, "kills": workers.kills, "seconds": round(seconds, 1)}
+    facts = {
+        "seed": seed,
+        "recipients": tier.recipients,
+        "signal": how.name,
+        "kills": workers.ended,
+        "seconds": round(seconds, 1),
+    }
     return {**facts, "unknown_limit": limit, **verdict.as_dict(), "held": not verdict.problems}
 
 
-async def _kill_on_the_way(
-    tier: Tier, chance: random.Random, observer: Observer, workers: Workers, watching: asyncio.Task[None]
+def _moments(tier: Tier, chance: random.Random) -> list[tuple[int, float]]:
+    """When to strike: after so many final deliveries, and a moment later."""
+    counts = sorted(chance.randrange(int(tier.recipients * 0.9)) for _ in range(tier.kills))
+    return [(count, chance.uniform(0.0, 0.2)) for count in counts]
+
+
+async def _end_on_the_way(
+    moments: list[tuple[int, float]],
+    how: signal.Signals,
+    observer: Observer,
+    workers: Workers,
+    watching: asyncio.Task[None],
 ) -> None:
-    """Waits for each drawn number of final deliveries and kills a worker a random moment later."""
-    for count in sorted(chance.randrange(int(tier.recipients * 0.9)) for _ in range(tier.kills)):
+    """Ends a worker at each moment, until the run is over."""
+    for count, later_s in moments:
         reached = asyncio.create_task(observer.reached(count))
         await asyncio.wait({reached, watching}, timeout=STALL_S, return_when=asyncio.FIRST_COMPLETED)
         reached.cancel()
         if watching.done():
             return
-        await asyncio.sleep(chance.uniform(0.0, 0.2))  # the randomness under test
-        workers.kill_one()
+        await asyncio.sleep(later_s)  # the randomness under test
+        await workers.end_one(how)
 
 
 async def _until_over(watching: asyncio.Task[None], sink: Sink) -> None:
@@ -116,10 +134,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make crash")
     parser.add_argument("--tier", choices=sorted(TIERS), default="short")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    parser.add_argument("--gently", action="store_true", help="SIGTERM instead of SIGKILL")
     options = parser.parse_args()
+    how = signal.SIGTERM if options.gently else signal.SIGKILL
     print(f'crash: tier {options.tier}, seed {options.seed} (repeat with ARGS="--seed {options.seed}")', flush=True)
     with tempfile.TemporaryDirectory(prefix="clarion-crash-") as name, running_server() as server_url:
-        report = asyncio.run(shake(TIERS[options.tier], options.seed, Path(name), server_url))
+        report = asyncio.run(shake(TIERS[options.tier], options.seed, how, Path(name), server_url))
         log = (Path(name) / "workers.log").read_text("utf-8", "replace")
     if not report["held"]:
         print("the workers' last words:", log[-4000:], sep="\n", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli", "worker")
 
 
 class Workers:
-    """A fixed number of `clarion worker` processes; the killed are replaced at once."""
+    """A fixed number of `clarion worker` processes; those that end are replaced at once."""
 
     def __init__(self, count: int, env: Mapping[str, str], log: Path, chance: random.Random) -> None:
         self._count = count
@@ -24,7 +25,7 @@ class Workers:
         self._log = log
         self._chance = chance
         self._alive: list[subprocess.Popen[bytes]] = []
-        self.kills = 0
+        self.ended = 0
         self.unexpected_exits: list[int] = []
 
     def __enter__(self) -> Self:
@@ -59,11 +60,13 @@ class Workers:
                     subprocess.Popen(COMMAND, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
                 )
 
-    def kill_one(self) -> None:
-        """SIGKILLs a random worker and starts another in its place."""
+    async def end_one(self, how: signal.Signals) -> None:
+        """Sends a random worker the signal, waits for its end and starts another in its place."""
         process = self._chance.choice(self._alive)
         self._alive.remove(process)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        self.kills += 1
+        process.send_signal(how)
         self.fill()
+        code = await asyncio.to_thread(process.wait, 60)
+        self.ended += 1
+        if code not in {0, -how}:  # a worker that was still starting just ends; it had claimed nothing
+            self.unexpected_exits.append(code)
