@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from tests.support import scene, stage
+from tests.support.database import StatementLog, opened
+from tests.support.scene import LINKS
+from tests.support.sink import Sink
+from tests.support.workers import working
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import campaigns, contacts, groups, suppressions
@@ -14,11 +20,7 @@ from clarion.application.contacts import ContactDraft
 from clarion.domain.campaign import CampaignState, Category
 from clarion.domain.errors import Conflict
 from clarion.domain.suppression import SuppressionChannel, SuppressionReason
-from tests.support import scene, stage
-from tests.support.database import StatementLog, opened
-from tests.support.scene import LINKS
-from tests.support.sink import Sink
-from tests.support.workers import working
+from clarion.pipeline import sending
 
 MANY = [f"person{n}@load.example" for n in range(600)]
 
@@ -26,7 +28,7 @@ MANY = [f"person{n}@load.example" for n in range(600)]
 async def states(database: PostgresDatabase, run_id: bytes) -> dict[str, int]:
     async with database.reading() as tx:
         rows = await tx.connection.fetch("SELECT state, count(*) FROM delivery WHERE run_id = $1 GROUP BY 1", run_id)
-    return dict(rows)
+    return {row["state"]: row["count"] for row in rows}
 
 
 async def suppress(of: stage.Stage, address: str, reason: SuppressionReason) -> None:
@@ -35,6 +37,22 @@ async def suppress(of: stage.Stage, address: str, reason: SuppressionReason) -> 
             tx, account_id=of.account_id, channel=SuppressionChannel.EMAIL, address=address, reason=reason
         )
     await of.barrier()
+
+
+async def unleased(database: PostgresDatabase) -> bool:
+    async with database.reading() as tx:
+        return bool(await tx.connection.fetchval("SELECT NOT EXISTS (SELECT FROM batch WHERE worker IS NOT NULL)"))
+
+
+async def settled(database: PostgresDatabase, run_id: bytes, counts: dict[str, int]) -> bool:
+    return await states(database, run_id) == counts and await unleased(database)
+
+
+async def until(holds: Callable[[], Awaitable[bool]], patience_s: float = 20) -> None:
+    """Asks the database again and again until it holds: what workers do there gives tests no other signal."""
+    async with asyncio.timeout(patience_s):
+        while not await holds():
+            await asyncio.sleep(0.02)
 
 
 async def test_everyone_of_an_audience_gets_one_message(database: PostgresDatabase, database_url: str) -> None:
@@ -57,8 +75,9 @@ async def test_two_workers_share_a_run_and_write_to_nobody_twice(database: Postg
 
 
 async def test_five_hundred_recipients_take_at_most_24_statements(
-    database: PostgresDatabase, database_url: str, statement_log: StatementLog
+    database: PostgresDatabase, database_url: str, statement_log: StatementLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sending, "WINDOW_S", 5.0)  # a busy machine must not make the windows shorter
     async with Sink() as sink, opened(database_url) as other:
         made = await scene.build(other, recipients=11_000, port=sink.port)
         async with working(database, database_url):
@@ -128,19 +147,17 @@ async def test_f39_f40_f44_an_answer_decides_what_becomes_of_a_delivery(
     async with Sink() as sink:
         made = await stage.build(
             database,
-            ["550_5.1.1-rcpt@x.example", "4xx-rcpt@x.example", "cut-mid-data@x.example", "cut-after-dot@x.example"],
+            ["550_5.1.1-rcpt@x.example", "4xx-rcpt@x.example", "cut-rcpt@x.example", "cut-after-dot@x.example"],
             port=sink.port,
         )
         run_id = await made.start()
         async with working(database, database_url):
             await sink.wait_accepted(1)
-            async with asyncio.timeout(20):
-                while (await states(database, run_id)).get("pending", 0) != 2 or await leased(database):
-                    await asyncio.sleep(0.02)
+            await until(lambda: settled(database, run_id, {"failed": 1, "pending": 2, "unknown": 1}))
     rows = await made.rows()
     assert rows["550_5.1.1-rcpt@x.example"] == ("failed", "address_rejected")
     assert rows["4xx-rcpt@x.example"] == ("pending", "deferred")
-    assert rows["cut-mid-data@x.example"] == ("pending", "connection_lost")
+    assert rows["cut-rcpt@x.example"] == ("pending", "connection_lost")
     assert rows["cut-after-dot@x.example"] == ("unknown", "no_answer")
     async with database.reading() as tx:
         deferred = next(
@@ -152,11 +169,6 @@ async def test_f39_f40_f44_an_answer_decides_what_becomes_of_a_delivery(
     assert [(a.no, a.verdict, a.reason) for a in attempts] == [(1, "retry", "deferred")]
 
 
-async def leased(database: PostgresDatabase) -> bool:
-    async with database.reading() as tx:
-        return bool(await tx.connection.fetchval("SELECT EXISTS (SELECT FROM batch WHERE worker IS NOT NULL)"))
-
-
 async def test_f48_a_greylisted_recipient_is_written_to_on_the_retry(
     database: PostgresDatabase, database_url: str
 ) -> None:
@@ -164,9 +176,7 @@ async def test_f48_a_greylisted_recipient_is_written_to_on_the_retry(
         made = await stage.build(database, ["grey@x.example", "plain@x.example"], port=sink.port)
         run_id = await made.start()
         async with working(database, database_url) as worker:
-            async with asyncio.timeout(20):
-                while await states(database, run_id) != {"pending": 1, "sent": 1} or await leased(database):
-                    await asyncio.sleep(0.02)
+            await until(lambda: settled(database, run_id, {"pending": 1, "sent": 1}))
             await made.execute("UPDATE delivery SET not_before = now() WHERE not_before IS NOT NULL")
             await made.execute("UPDATE batch SET due_at = now()")
             await made.execute("SELECT pg_notify('clarion_work', '')")
@@ -197,9 +207,7 @@ async def test_f61_after_a_pause_is_answered_no_intent_is_written_and_resuming_l
             await on_stage.pause()
             async with database.reading() as tx:
                 paused_at = await tx.campaigns.now()
-            async with asyncio.timeout(20):
-                while await leased(database):
-                    await asyncio.sleep(0.02)
+            await until(lambda: unleased(database))
             async with database.reading() as tx:
                 late = await tx.connection.fetchval(
                     "SELECT count(*) FROM delivery WHERE state = 'sending' OR (state = 'pending' AND epoch > 0)"
@@ -358,7 +366,7 @@ async def test_f59_a_stopped_worker_leaves_nothing_uncertain_and_the_next_one_go
         found = await states(database, run_id)
         assert "sending" not in found
         assert "unknown" not in found
-        assert not await leased(database)
+        assert await unleased(database)
         async with working(database, database_url):
             await scene.finished(database, run_id)
     assert len(sink.recipients()) == len(set(sink.recipients())) == 6_000

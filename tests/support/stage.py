@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.support.scene import LINKS, finished
+from tests.support.workers import SEALER
+
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import access, campaigns, contacts, groups, lifecycle, runs, senders
 from clarion.application.campaigns import CampaignDraft
@@ -15,8 +18,6 @@ from clarion.domain.campaign import Campaign, Category
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
 from clarion.domain.sender import Security
-from tests.support.scene import LINKS, finished
-from tests.support.workers import SEALER
 
 EMAIL = EmailContent(subject="Hello", html="<p>Hello {{ contact.email }}</p>")
 

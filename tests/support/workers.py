@@ -1,4 +1,4 @@
-"""A worker inside the test's own process, on a real database and a real channel, with its bell rung by hand or clock."""
+"""A worker inside the test's own process, on a real database and a real channel, rung by NOTIFY as in real life."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from tests.support.scene import LINKS
+
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.adapters.queue.postgres import WorkSignal
 from clarion.adapters.sealing import AesSealer
 from clarion.entrypoints.worker import Worker
 from clarion.pipeline.plans import Plans
-from tests.support.scene import LINKS
 
 SEALER = AesSealer({0: bytes(32)}, 0)
 

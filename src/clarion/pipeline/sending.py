@@ -37,7 +37,7 @@ T = TypeVar("T")
 WINDOW_LIMIT: Final = 200
 """Messages of a window at most: how many may be uncertain per batch after a crash."""
 _WINDOW_LEAST: Final = 20
-_WINDOW_S: Final = 0.1
+WINDOW_S: Final = 0.1
 """A window is sized to take about this long."""
 _PATIENCE_S: Final = 5.0
 """How often a window is looked at again while most of it has no answer."""
@@ -141,12 +141,12 @@ class Drive:
         self.route.channel.send(window)
         while not await window.wait(_PATIENCE_S) and window.open > len(members) * _STRAGGLERS:
             continue
-        fitting = int(len(members) * _WINDOW_S / max(time.monotonic() - began, 0.001))
+        fitting = int(len(members) * WINDOW_S / max(time.monotonic() - began, 0.001))
         self.sizes[self.route.sender.id] = max(_WINDOW_LEAST, min(WINDOW_LIMIT, fitting))
 
     def _window_size(self) -> int:
         rate = self.route.sender.rate_per_second
-        paced = WINDOW_LIMIT if rate is None else max(1, int(rate * _WINDOW_S))
+        paced = WINDOW_LIMIT if rate is None else max(1, int(rate * WINDOW_S))
         return min(paced, self.sizes.get(self.route.sender.id, _WINDOW_LEAST))
 
     async def _keep_pace(self, messages: int) -> bool:

@@ -6,9 +6,12 @@ The delivery states and their order are `domain.delivery.TRANSITIONS`. Where to 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
+
+import asyncpg
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.locks import account_key
@@ -216,13 +219,14 @@ class BatchStore:
     async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:
         """Records outcomes and the next intent in one transaction; the shared lock is what `barrier` waits for."""
         connection = self._connection
-        await connection.execute(_BEGIN_TURN.format(key=account_key(batch.account_id)))
         try:
+            await connection.execute(_BEGIN_TURN.format(key=account_key(batch.account_id)))
             row = await connection.fetchrow(_TURN, batch.run_id, batch.no, batch.epoch, *_columns_of(turn))
+            await connection.execute("COMMIT")
         except BaseException:
-            await connection.execute("ROLLBACK")
+            with contextlib.suppress(asyncpg.InterfaceError):  # it may be closed already
+                connection.terminate()  # the server undoes what is open; the state of the connection is unclear
             raise
-        await connection.execute("COMMIT")
         if row is None:
             return TurnResult(frozenset(), RunState.FAILED, holds_lease=False)
         return TurnResult(frozenset(row["granted"] or ()), RunState(row["run_state"]), row["holds_lease"])

@@ -7,7 +7,9 @@ Holds no SQL of its own but the barrier. Where to read next: the store of each n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -37,6 +39,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 IDLE_IN_TRANSACTION_MS: Final = 60_000
 TRIES: Final = 5
 
+_LOST = re.compile("clos(ed|ing)|released")
 _BARRIER = "SELECT pg_advisory_xact_lock($1)"
 _ANNOUNCE = "SELECT pg_notify('clarion_work', '')"
 
@@ -163,14 +166,19 @@ class PostgresDatabase:
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
             async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                yield connection
+                try:
+                    yield connection
+                except (*ABSENT_ERRORS, asyncpg.InternalClientError):
+                    with contextlib.suppress(asyncpg.InterfaceError):  # it may have gone back to the pool as closed
+                        connection.terminate()  # the server said goodbye on it: nobody must be handed it again
+                    raise
         except COLLISION_ERRORS as error:
             raise Unavailable("Another change was in the way; try again", retry_after_s=1) from error
-        except ABSENT_ERRORS as error:
+        except (*ABSENT_ERRORS, asyncpg.InternalClientError) as error:
             raise Unavailable("The database does not answer; try again") from error
         except asyncpg.InterfaceError as error:
             # The driver says so when a connection that was lost is used once more. A misuse of ours is not hidden.
-            if "closed" not in str(error) and "closing" not in str(error):
+            if not _LOST.search(str(error)):
                 raise
             raise Unavailable("The database connection was lost; try again") from error
 

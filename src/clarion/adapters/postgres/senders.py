@@ -26,7 +26,7 @@ ON CONFLICT (account_id, name) DO NOTHING RETURNING id
 
 # index: sender_pkey.
 _GET: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id = $2"
-_GET_WITH_PASSWORD: Final = f"SELECT {_COLUMNS}, password_sealed FROM sender WHERE account_id = $1 AND id = $2"  # noqa: S608
+_GET_WITH_PASSWORD: Final = f"SELECT {_COLUMNS}, password_sealed FROM sender WHERE account_id = $1 AND id = $2"
 _LIST: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 _SEALED: Final = "SELECT password_sealed FROM sender WHERE id = $1"
 _REPLACE: Final = """
