@@ -65,7 +65,11 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: App) -> AsyncIterator[str]:
     """Serves the application on a free port for the block; gives its base URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # named, so that asyncio sets NODELAY
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
     server = _Server(app)
     running = asyncio.create_task(server._serve([listener]))
     await server.ready.wait()
