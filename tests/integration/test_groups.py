@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.support.people import new_account, save
+from tests.support.people import new_account, save, until_waiting
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import contacts, groups
@@ -153,11 +153,7 @@ async def test_members_added_while_the_group_is_deleted_are_refused(database: Po
     async with database.transaction() as tx:
         await groups.delete_group(tx, account_id=account_id, group_id=group.id)
         adding = asyncio.create_task(add())
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        while not await tx.connection.fetchval(waiting):  # noqa: ASYNC110 - only the server knows who waits
-            await asyncio.sleep(0)
+        await until_waiting(database, adding)
     with pytest.raises(NotFound):
         await adding
     async with database.reading() as session:

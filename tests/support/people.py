@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import access, contacts, imports
@@ -84,3 +86,13 @@ async def imported(
     while await merge_next(database):
         pass
     return await read_import(database, account_id, import_id)
+
+
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+async def until_waiting(database: PostgresDatabase, task: asyncio.Task[Any]) -> None:
+    """Returns when a session of this database waits for a lock, or the task that should has ended."""
+    async with database.reading() as session:  # outside of transactions, which see one picture of who waits
+        while not task.done() and not await session.connection.fetchval(_WAITING):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0)
