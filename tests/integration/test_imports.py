@@ -354,7 +354,7 @@ async def test_an_address_saved_while_an_import_merges_is_merged_into(database: 
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
-        while not merging.done() and not await tx.connection.fetchval(waiting):  # noqa: ASYNC110 - the server knows
+        while not merging.done() and not await tx.connection.fetchval(waiting):
             await asyncio.sleep(0)
     assert await merging
     person = (await by_email(database, account_id))["p77@mail.example"]

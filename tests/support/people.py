@@ -94,5 +94,5 @@ _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
 async def until_waiting(database: PostgresDatabase, task: asyncio.Task[Any]) -> None:
     """Returns when a session of this database waits for a lock, or the task that should has ended."""
     async with database.reading() as session:  # outside of transactions, which see one picture of who waits
-        while not task.done() and not await session.connection.fetchval(_WAITING):  # noqa: ASYNC110 - no event tells
+        while not task.done() and not await session.connection.fetchval(_WAITING):
             await asyncio.sleep(0)
