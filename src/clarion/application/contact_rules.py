@@ -50,9 +50,11 @@ class Refusal:
 
 def _read_line(value: str, limit: int) -> str | Refusal:
     text = value.strip(" ")
+    if 0 < len(text) <= limit and text.isprintable():
+        return text
     if len(text) > limit:
         return Refusal("length", f"must have at most {limit} characters")
-    if not text.isprintable() and _CONTROL.search(text):
+    if _CONTROL.search(text):
         return Refusal("characters", "must not contain control characters, line breaks or NUL")
     if not text:
         return Refusal("blank", "must not be empty; use null to clear it")

@@ -1,4 +1,7 @@
-"""A group: a static set of contacts, named once in its account."""
+"""A group: a static set of contacts, named once in its account.
+
+Who is in it is never read here. Where to read next: `application.groups`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Stores accounts and API keys. Digests go in and out; the secrets they are made from never come here."""
+"""Stores accounts and API keys by the clock of the database.
+
+Digests go in and out; the secrets they are made from never come here. Where to read next: `application.access`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Feeding COPY without holding up the event loop: rows are encoded in turns with everything else that waits."""
+"""Feeding COPY without holding up the event loop: rows are encoded in turns with everything else that waits.
+
+Holds no SQL and never decides what is copied. Where to read next: `contacts`, its heaviest user.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Stores suppressed addresses by their canonical key; never makes a key itself."""
+"""Stores suppressed addresses by their canonical key; never makes a key itself.
+
+The send path asks this table in its own statements. Where to read next: `application.suppressions`.
+"""
 
 from __future__ import annotations
 

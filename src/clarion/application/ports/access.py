@@ -1,4 +1,7 @@
-"""Storage of accounts and keys. Secrets come here only as SHA-256 digests."""
+"""Storage of accounts and keys.
+
+Secrets come here only as SHA-256 digests. Where to read next: `application.access`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Storage of contacts and groups, one at a time for the API and in bulk for imports."""
+"""Storage of contacts and groups, one at a time for the API and in bulk for imports.
+
+What a bulk write does is decided before it comes here. Where to read next: `application.import_merging`.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class Given:
         return bit
 
 
-class Columns(msgspec.Struct):
+class Columns(msgspec.Struct, gc=False):
     """What an import says of one contact. On a stored contact, a column whose bit is in `given` overwrites.
 
     `attributes` is a JSON object that is merged over the stored one; `dropped` names keys to remove from it.

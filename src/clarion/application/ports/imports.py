@@ -1,4 +1,7 @@
-"""Storage of imports: the body in chunks while it arrives, then the merge's progress, refusals and end."""
+"""Storage of imports: the body in chunks while it arrives, then the merge's progress, refusals and end.
+
+Never reads what is in a body. Where to read next: `application.imports`, then `pipeline.importing`.
+"""
 
 from __future__ import annotations
 

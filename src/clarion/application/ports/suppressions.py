@@ -1,4 +1,7 @@
-"""Storage of suppressions, by canonical address key only."""
+"""Storage of suppressions, by canonical address key only.
+
+Keys are made by the caller, never here. Where to read next: `application.suppressions`.
+"""
 
 from __future__ import annotations
 
