@@ -30,21 +30,24 @@ from clarion.domain.ids import Id
 BATCH_SIZE: Final = 500
 """Deliveries claimed together."""
 
-_MARKETING: Final = "($5 = 'marketing')"
-_FRAGMENT: Final = {"account": "$2", "groups": "$3::bytea[]", "contacts": "$4::bytea[]", "marketing": _MARKETING}
+_FRAGMENT: Final = {
+    "account": "$1",
+    "groups": "$2::bytea[]",
+    "contacts": "$3::bytea[]",
+    "marketing": "($4::text = 'marketing')",
+}
+
+# One statement, so both counts and the snapshot see the same membership; on its own, because only a plain SELECT is
+# given parallel workers.
+_COUNT: Final = "SELECT ({selected}), ({blocked}), pg_current_snapshot()::text"
 
 _OPEN: Final = """
-WITH audience AS (
-    SELECT ({selected}) AS selected, ({blocked}) AS blocked
-)
-INSERT INTO run (id, account_id, campaign_id, ordinal, state, category, lane, revision_id, sender_id,
-                 group_ids, contact_ids, selected_count, end_at, deadline_at)
+INSERT INTO run (id, account_id, campaign_id, ordinal, state, category, lane, revision_id, sender_id, group_ids,
+                 contact_ids, selected_count, started_snapshot, end_at, deadline_at)
 SELECT $1::bytea, $2::bytea, $6::bytea, (SELECT coalesce(max(ordinal), 0) + 1 FROM run WHERE campaign_id = $6),
        'preparing', $5::text, $7::text, $8::bytea, $9::bytea, $3::bytea[],
        ARRAY(SELECT id FROM contact WHERE id = ANY($4::bytea[]) AND account_id = $2 AND deleted_at IS NULL),
-       audience.selected, $10::timestamptz, now() + $11::interval
-FROM audience
-RETURNING selected_count, selected_count - (SELECT blocked FROM audience) AS eligible
+       $12::bigint, $13::text::pg_snapshot, $10::timestamptz, now() + $11::interval
 """
 
 _COLUMNS: Final = """
@@ -190,13 +193,18 @@ class RunStore:
         self._connection = connection
 
     async def open(self, account_id: Id, campaign: Campaign, run_id: Id) -> AudienceCount:
-        """Creates the run over an audience counted in the same statement."""
-        row = await self._connection.fetchrow(
-            open_statement(campaign),
+        """Counts the audience, then creates the run over the very snapshot that was counted."""
+        groups, people = list(campaign.group_ids), list(campaign.contact_ids)
+        counted = await self._connection.fetchrow(
+            count_statement(campaign), account_id, groups, people, campaign.category
+        )
+        selected, blocked, snapshot = counted or (0, 0, None)
+        await self._connection.execute(
+            _OPEN,
             run_id,
             account_id,
-            list(campaign.group_ids),
-            list(campaign.contact_ids),
+            groups,
+            people,
             campaign.category,
             campaign.id,
             lane_of(campaign.category),
@@ -204,10 +212,10 @@ class RunStore:
             campaign.sender_id,
             campaign.end_at,
             RETRY_DEADLINE[campaign.category],
+            selected,
+            snapshot,
         )
-        if row is None:  # the statement inserts exactly one row
-            raise RuntimeError("the run was not stored")
-        return AudienceCount(row["selected_count"], row["eligible"])
+        return AudienceCount(selected, selected - blocked)
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:
         """One run of the account."""
@@ -287,12 +295,12 @@ class RunStore:
         return await self._connection.fetchval(_CLOSE_STOPPED, run_id) is not None
 
 
-def open_statement(campaign: Campaign) -> str:
-    """The statement that opens a run; one group alone is counted without sorting its members."""
+def count_statement(campaign: Campaign) -> str:
+    """The statement that counts an audience; one group alone is counted without sorting its members."""
     members = audience.MEMBERS.format(**_FRAGMENT)
     one_group = len(campaign.group_ids) == 1 and not campaign.contact_ids
     selected = audience.COUNT_ONE_GROUP.format(**_FRAGMENT) if one_group else f"SELECT count(*) FROM ({members}) AS m"
-    return _OPEN.format(selected=selected, blocked=audience.COUNT_BLOCKED.format(**_FRAGMENT))
+    return _COUNT.format(selected=selected, blocked=audience.COUNT_BLOCKED.format(**_FRAGMENT))
 
 
 def _run(row: asyncpg.Record) -> Run:

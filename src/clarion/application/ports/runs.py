@@ -49,7 +49,7 @@ class Runs(Protocol):
     """Runs, and the statements that freeze their audience and close them."""
 
     async def open(self, account_id: Id, campaign: Campaign, run_id: Id) -> AudienceCount:
-        """Creates the run and counts its audience in one statement, so both see the same membership."""
+        """Counts the audience and creates a run over exactly the membership that was counted."""
         ...
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:
