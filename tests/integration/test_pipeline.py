@@ -20,7 +20,7 @@ from clarion.application.contacts import ContactDraft
 from clarion.domain.campaign import CampaignState, Category
 from clarion.domain.errors import Conflict
 from clarion.domain.suppression import SuppressionChannel, SuppressionReason
-from clarion.pipeline import sending
+from clarion.pipeline import sending, snapshot, sweeping
 
 MANY = [f"person{n}@load.example" for n in range(600)]
 
@@ -370,3 +370,17 @@ async def test_f59_a_stopped_worker_leaves_nothing_uncertain_and_the_next_one_go
         async with working(database, database_url):
             await scene.finished(database, run_id)
     assert len(sink.recipients()) == len(set(sink.recipients())) == 6_000
+
+
+async def test_members_that_left_are_forgotten_once_no_run_needs_them(database: PostgresDatabase) -> None:
+    made = await stage.build(database, MANY[:4])
+    await made.started()
+    async with database.transaction() as tx:
+        await groups.remove_members(
+            tx, account_id=made.account_id, group_id=made.group_id, contact_ids=list(made.contact_ids.values())
+        )
+    await made.execute("UPDATE group_member_removed SET removed_at = now() - interval '2 hours'")
+    assert await sweeping.sweep(database) == 0, "the run has not frozen its audience yet"
+    await snapshot.take_slice(database)
+    assert await sweeping.sweep(database) == 4
+    assert len(await made.rows()) == 4

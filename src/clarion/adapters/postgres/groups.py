@@ -53,6 +53,17 @@ _REMOVE = _MOVE.format(condition="group_id = $1 AND contact_id = ANY($2::bytea[]
 # index: group_member_by_contact.
 _REMOVE_EVERYWHERE = _MOVE.format(condition="contact_id = $1")
 
+# index: group_member_removed_by_age. An hour is longer than any transaction that may still be opening a run lasts.
+_SWEEP = """
+DELETE FROM group_member_removed AS m
+WHERE m.ctid IN (
+    SELECT r.ctid FROM group_member_removed AS r
+    WHERE r.removed_at < now() - interval '1 hour' AND NOT EXISTS (
+        SELECT FROM run WHERE run.finished_at IS NULL AND NOT run.snapshot_done
+          AND NOT pg_visible_in_snapshot(r.removed_xid, run.started_snapshot))
+    LIMIT $1)
+"""
+
 # index: contact_group_pkey.
 _DELETE = "DELETE FROM contact_group WHERE id = $1"
 
@@ -128,6 +139,10 @@ class GroupStore:
     async def remove_members(self, group_id: Id, contact_ids: Sequence[Id]) -> int:
         """Removes members; they are kept for runs that began before. Returns how many were members."""
         return _affected(await self._connection.execute(_REMOVE, group_id, list(contact_ids)))
+
+    async def sweep_removed(self, limit: int) -> int:
+        """Forgets removed members that no run can still need; returns how many."""
+        return int((await self._connection.execute(_SWEEP, limit)).split()[-1])
 
     async def remove_everywhere(self, contact_id: Id) -> None:
         """Removes one contact from every group; kept for runs that began before."""

@@ -207,6 +207,10 @@ class Groups(Protocol):
         """Removes members; they are kept for runs that began before. Returns how many were members."""
         ...
 
+    async def sweep_removed(self, limit: int) -> int:
+        """Forgets up to `limit` removed members that no run can still need; returns how many."""
+        ...
+
     async def remove_everywhere(self, contact_id: Id) -> None:
         """Removes one contact from every group; kept for runs that began before."""
         ...

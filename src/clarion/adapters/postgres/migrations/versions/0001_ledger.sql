@@ -73,8 +73,10 @@ CREATE TABLE group_member_removed (
     group_id     bytea NOT NULL,
     contact_id   bytea NOT NULL,
     added_xid    xid8 NOT NULL,
-    removed_xid  xid8 NOT NULL DEFAULT pg_current_xact_id()
+    removed_xid  xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    removed_at   timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX group_member_removed_by_age ON group_member_removed (removed_at);
 CREATE INDEX group_member_removed_by_group ON group_member_removed (group_id, contact_id);
 
 CREATE TABLE contact_import (
