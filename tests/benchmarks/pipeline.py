@@ -93,7 +93,7 @@ async def _until_listening(url: str, workers: int) -> None:
     """Waits until every worker has come up, so that the start is measured and not Python's imports."""
     connection = await asyncpg.connect(url)
     try:
-        while await connection.fetchval(_LISTENERS) < workers:  # noqa: ASYNC110 - another process decides
+        while await connection.fetchval(_LISTENERS) < workers:
             await asyncio.sleep(0.05)
     finally:
         await connection.close()

@@ -75,7 +75,7 @@ class Observer:
         """Looks every 100 ms until the run is no longer active; each look must add up."""
         connection = await asyncpg.connect(self._url)
         try:
-            while await self._look(connection):  # noqa: ASYNC110 - the rhythm of looking, not a wait for a result
+            while await self._look(connection):
                 await asyncio.sleep(INTERVAL_S)
         finally:
             await connection.close()

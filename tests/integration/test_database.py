@@ -152,7 +152,7 @@ async def test_a_barrier_waits_for_the_turns_of_its_account_and_for_no_other(dat
             await asyncio.wait_for(waiting.barrier(stranger), PATIENCE_S)
             passed = asyncio.create_task(waiting.barrier(account))
             async with database.reading() as watcher:
-                while not await watcher.connection.fetchval(  # noqa: ASYNC110 - another session's wait signals nothing
+                while not await watcher.connection.fetchval(
                     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
                 ):
                     await asyncio.sleep(0)

@@ -36,7 +36,7 @@ def _lines(path: Path) -> list[str]:
 
 
 async def _until(path: Path, count: int) -> list[str]:
-    while len(_lines(path)) < count:  # noqa: ASYNC110 - a file of another process signals nothing
+    while len(_lines(path)) < count:
         await asyncio.sleep(0.01)
     return _lines(path)
 

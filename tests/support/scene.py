@@ -102,7 +102,7 @@ async def start(database: PostgresDatabase, scene: Scene) -> Id:
 async def finished(database: PostgresDatabase, run_id: Id, patience_s: float = 30.0) -> None:
     """Waits until the run is closed. Raises TimeoutError."""
     async with asyncio.timeout(patience_s), database.reading() as tx:
-        while not await tx.connection.fetchval(_FINISHED, run_id):  # noqa: ASYNC110 - another process decides
+        while not await tx.connection.fetchval(_FINISHED, run_id):
             await asyncio.sleep(0.02)
 
 

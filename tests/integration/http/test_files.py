@@ -64,7 +64,7 @@ async def test_an_upload_that_breaks_off_is_failed_and_its_key_free_again(caller
     with pytest.raises(ConnectionError):
         await caller.post("/imports", content=broken(), headers=headers)
     async with asyncio.timeout(10):
-        while await states(caller) != ["failed"]:  # noqa: ASYNC110 - the server ends it, in its own time
+        while await states(caller) != ["failed"]:
             await asyncio.sleep(0.02)
     assert (await caller.post("/imports", content=b"email\na@b.example\n", headers=headers)).status_code == 202
 
