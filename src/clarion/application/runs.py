@@ -1,4 +1,7 @@
-"""Runs and their deliveries as reports show them: every number is counted from the rows."""
+"""Runs and their deliveries as reports show them: every number is counted from the rows.
+
+Reads only; what moves a run is in `lifecycle` and in `pipeline`.
+"""
 
 from __future__ import annotations
 

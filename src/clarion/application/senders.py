@@ -1,4 +1,7 @@
-"""Senders: the configured ways out of an account. Passwords are sealed before they are stored and never shown again."""
+"""Senders: the configured ways out of an account. Passwords are sealed before they are stored and never shown again.
+
+Trying one out goes through its channel, outside of any transaction. Where to read next: `ports/channel`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a message needs to know about the run it belongs to."""
+"""What a message needs to know about the run it belongs to.
+
+Plain values, the same for every recipient. Where to read next: `plan`.
+"""
 
 from __future__ import annotations
 

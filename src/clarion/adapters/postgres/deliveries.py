@@ -1,4 +1,7 @@
-"""Reading the ledger: deliveries as reports show them. Nothing here moves a row; that is `batches` and `runs`."""
+"""Reading the ledger: deliveries as reports show them. Nothing here moves a row; that is `batches` and `runs`.
+
+States and their order are in `domain.delivery`; whose run it is has been checked by the caller.
+"""
 
 from __future__ import annotations
 

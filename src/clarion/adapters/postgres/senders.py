@@ -1,4 +1,7 @@
-"""Senders and their shared pace. Passwords come here sealed and leave only through `sealed_password`."""
+"""Senders and their shared pace. Passwords come here sealed and leave only through `sealed_password`.
+
+Never opens a seal; that is `adapters/sealing`. Where to read next: `application/senders`.
+"""
 
 from __future__ import annotations
 

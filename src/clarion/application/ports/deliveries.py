@@ -1,4 +1,7 @@
-"""Reading the ledger: one recipient of one run at a time, or pages of them."""
+"""Reading the ledger: one recipient of one run at a time, or pages of them.
+
+Nothing here moves a delivery; that is `batches`. Implemented by the store of the same name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Storage of runs: one execution of a campaign, its frozen audience and its report."""
+"""Storage of runs: one execution of a campaign, its frozen audience and its report.
+
+Sending from it is `batches`; every count comes from the rows. Implemented by the store of the same name.
+"""
 
 from __future__ import annotations
 

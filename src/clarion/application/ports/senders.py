@@ -1,4 +1,7 @@
-"""Storage of senders, and the seal on their passwords."""
+"""Storage of senders, and the seal on their passwords.
+
+Connects to nothing; that is `channel`. Implemented by the store of the same name and `adapters/sealing`.
+"""
 
 from __future__ import annotations
 
