@@ -1,6 +1,6 @@
 """Storage of campaigns and of the revisions of their messages.
 
-Decides no transition: `application/lifecycle` asks the tables of `domain.campaign`. Implemented by the store of the same name.
+Decides no transition: `lifecycle` asks the tables of `domain.campaign`. Implemented by the store of the same name.
 """
 
 from __future__ import annotations
