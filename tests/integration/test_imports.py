@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
-import os
-import re
-import signal
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
-from tests.support.people import all_contacts, imported, new_account, read_import, rejections, save, upload
+from tests.support.people import (
+    all_contacts,
+    imported,
+    new_account,
+    read_import,
+    rejections,
+    save,
+    until_waiting,
+    upload,
+)
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import contacts, groups, imports
@@ -153,134 +156,6 @@ async def test_contacts_of_one_file_may_exchange_addresses(database: PostgresDat
     }
 
 
-CSV_SHAPES: dict[str, Callable[[str], bytes]] = {
-    "comma and LF": lambda text: text.encode(),
-    "CRLF": lambda text: text.replace("\n", "\r\n").encode(),
-    "CR only": lambda text: text.replace("\n", "\r").encode(),
-    "semicolon": lambda text: text.replace(",", ";").encode(),
-    "tab": lambda text: text.replace(",", "\t").encode(),
-    "UTF-8 with a mark": lambda text: codecs.BOM_UTF8 + text.encode(),
-    "UTF-16 little endian": lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"),
-    "UTF-16 big endian": lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
-    "no line end at the end": lambda text: text.rstrip("\n").encode(),
-}
-
-
-@pytest.mark.parametrize("shape", CSV_SHAPES)
-@pytest.mark.parametrize("piece_bytes", [1, 7, 1_000_000])
-async def test_t68_every_common_shape_of_csv_is_read_in_pieces_of_any_size(
-    database: PostgresDatabase, shape: str, piece_bytes: int
-) -> None:
-    account_id = await new_account(database)
-    text = 'email,first name,note\na@b.example,Zoë,"two\nlines"\nc@d.example,Łukasz,"say ""hi"""\n'
-    body = CSV_SHAPES[shape](text)
-    pieces = [body[start : start + piece_bytes] for start in range(0, len(body), piece_bytes)]
-    done = await imported(database, account_id, pieces)
-    assert (done.state, done.rows_created, done.rows_rejected) == (ImportState.COMPLETED, 2, 0), done.problem
-    people = await by_email(database, account_id)
-    assert people["a@b.example"].first_name == "Zoë"
-    assert str(people["a@b.example"].attributes["note"]).split() == ["two", "lines"]
-    assert people["c@d.example"].attributes["note"] == 'say "hi"'
-
-
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
-        (b"\n\n", "empty"),
-        (b"email,,city\n", "Column 2 has no name"),
-        (b"email,Email\n", "mean the same"),
-        (b"email,E-Mail Address\n", "mean the same"),
-        (b"email,city,city\n", "mean the same"),
-        (b"name,city\nAda,Como\n", "no email, phone or external id"),
-        (b"email," + b",".join(b"c%d" % n for n in range(200)) + b"\n", "201 columns"),
-        (b"email,ci\0ty\n", "NUL"),
-        (b"email," + b"x" * 101 + b"\n", "attribute"),
-        ("email\na@b.example\n".encode("utf-16-le"), "NUL"),
-        (b"email,city\na@b.example,caf\xe9\n", "not UTF-8"),
-        (codecs.BOM_UTF16_LE + b"e\0\x00", "not UTF-16"),
-        (b'email,city\na@b.example,Como\nb@c.example,"open\n', "Row 2 opens a quote that is never closed"),
-        (b'email,city\na@b.example,"' + b"x\n" * 800_000, "quote|longer|limit"),
-    ],
-    ids=lambda value: value[:24] if isinstance(value, bytes) else "",
-)
-async def test_t68_an_unreadable_file_fails_with_a_sentence_and_leaves_nothing(
-    database: PostgresDatabase, body: bytes, says: str
-) -> None:
-    account_id = await new_account(database)
-    pieces = [body[start : start + CHUNK_LIMIT] for start in range(0, len(body), CHUNK_LIMIT)]
-    done = await imported(database, account_id, pieces, group="G")
-    assert done.state is ImportState.FAILED
-    assert (done.rows_created, done.rows_updated) == (0, 0)
-    assert done.problem is not None
-    assert re.search(says, done.problem), done.problem
-    assert await all_contacts(database, account_id) == []
-    async with database.reading() as session:
-        assert await groups.list_groups(session, account_id=account_id, after=None, limit=1) == []
-        assert await session.connection.fetchval("SELECT count(*) FROM import_chunk") == 0
-
-
-async def test_t60_t68_a_bad_row_is_refused_by_number_field_and_rule_and_the_rest_goes_in(
-    database: PostgresDatabase,
-) -> None:
-    account_id = await new_account(database)
-    rows = [
-        b"good@mail.example,Ada,Como",
-        b"ragged@mail.example,Ada",
-        b"more@mail.example,Ada,Como,again",
-        b"not an address,Ada,Como",
-        b"nul@mail.example,Ada,Co\0mo",
-        b"nul@mail.example,A\0da,Como",
-        b"long@mail.example,Ada," + b"x" * 65_537,
-        b"huge@mail.example,Ada," + b"x" * 200_000,
-        b"name@mail.example," + b"x" * 201 + b",Como",
-        b",Ada,Como",
-        b"=HYPERLINK(1),Ada,Como",
-        b"last@mail.example,Ada,Como",
-    ]
-    import_id = await upload(database, account_id, b"email,first name,city\n" + b"\n".join(rows))
-    assert await merge_next(database)
-    done = await read_import(database, account_id, import_id)
-    assert (done.rows_read, done.rows_created, done.rows_rejected) == (12, 2, 10)
-    refused = [(one.row_no, one.field, one.rule) for one in await rejections(database, account_id, import_id)]
-    assert [row_no for row_no, _, _ in refused] == list(range(2, 12))
-    assert {row_no: field for row_no, field, _ in refused} == {
-        2: "row", 3: "row", 4: "email", 5: "city", 6: "firstName", 7: "city", 8: "city", 9: "firstName", 10: "email",
-        11: "email",
-    }  # fmt: skip
-    people = await by_email(database, account_id)
-    assert set(people) == {"good@mail.example", "last@mail.example"}
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"{", b"[1]", b"7", b'"x"', b'{"email": 7}', b'{"email": "a@b.example", "x": NaN}',
-        b'{"email": "a@b.example", "x": 1e400}', b'{"email": "a@b.example", "x": ' + b"9" * 5000 + b"}",
-        b'{"email": "a@b.example", "x": "\\u0000"}', b'{"email": "a@b.example", "x": "\\ud800"}',
-        b'{"email": "a@b.example", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        b'{"email": "a@b.example", "attributes": []}', b'{"email": "a@b.example", "consent": {"email": "maybe"}}',
-        b'{"email": "a@b.example", "firstName": ["x"]}', b'{"email": null}', b"{}", b"\xff\xfe",
-        b'{"email": "a@b.example", "\\u0000": 1}', b'{"email": "a@b.example", "' + b"x" * 101 + b'": 1}',
-    ],
-    ids=lambda line: repr(line[:40]),
-)  # fmt: skip
-async def test_t60_t61_t62_t63_a_bad_json_line_is_refused_and_the_rest_goes_in(
-    database: PostgresDatabase, line: bytes
-) -> None:
-    account_id = await new_account(database)
-    good = as_json_lines({"email": "good@mail.example"})
-    done = await imported(database, account_id, b"\n".join([good, line, b"  ", good]), format_=NDJSON)
-    assert (done.state, done.rows_read, done.rows_created) == (ImportState.COMPLETED, 3, 1)
-    assert (done.rows_updated, done.rows_rejected) == (1, 1)
-
-
-async def test_t68_a_json_line_without_an_end_fails_the_import(database: PostgresDatabase) -> None:
-    account_id = await new_account(database)
-    done = await imported(database, account_id, [b'{"x": "', *[b"x" * CHUNK_LIMIT] * 3], format_=NDJSON)
-    assert done.state is ImportState.FAILED
-    assert "longer than 1 MB" in str(done.problem)
-
-
 async def test_attributes_that_grow_too_large_refuse_the_row(database: PostgresDatabase) -> None:
     account_id = await new_account(database)
     await save(database, account_id, email="a@b.example", attributes={"a": "x" * 40_000})
@@ -351,11 +226,7 @@ async def test_an_address_saved_while_an_import_merges_is_merged_into(database: 
             tx, account_id=account_id, draft=ContactDraft(email="p77@mail.example", first_name="Early")
         )
         merging = asyncio.create_task(merge_next(database))
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        while not merging.done() and not await tx.connection.fetchval(waiting):
-            await asyncio.sleep(0)
+        await until_waiting(database, merging)
     assert await merging
     person = (await by_email(database, account_id))["p77@mail.example"]
     assert (person.id, person.first_name, person.attributes) == (early.id, "Early", {"city": "Como"})
@@ -415,74 +286,3 @@ async def test_t40_another_accounts_import_is_answered_like_an_unknown_one(datab
             with pytest.raises(NotFound, match="No such import"):
                 await imports.list_rejections(tx, account_id=mine, import_id=import_id, after_row=0, limit=1)
     assert await listed(database, mine) == []
-
-
-MERGING_PROCESS = """
-import asyncio, sys
-from clarion.adapters.postgres.database import open_database
-from clarion.pipeline import importing
-
-async def main():
-    database = await open_database(sys.argv[1], max_size=4)
-    written = importing._Merge._write
-    slices = 0
-
-    async def write(self, *arguments):
-        nonlocal slices
-        await written(self, *arguments)
-        slices += 1
-        if slices == 2:
-            print("half", flush=True)
-
-    importing._Merge._write = write
-    await importing.merge_next(database)
-
-asyncio.run(main())
-"""
-
-
-async def killed_in_the_middle(url: str) -> None:
-    """Runs a merge in a process of its own and kills it when two slices are written."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", MERGING_PROCESS, url, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"half\n"
-    os.kill(process.pid, signal.SIGKILL)
-    assert await process.wait() == -signal.SIGKILL
-
-
-async def test_f18_an_import_killed_twice_is_wholly_absent_and_then_whole(
-    database: PostgresDatabase, database_url: str
-) -> None:
-    account_id = await new_account(database)
-    await save(database, account_id, email="p7@mail.example", first_name="Before")
-    addresses = [f"p{n}@mail.example" for n in range(30_000)]
-    body = ("email,first name\n" + "".join(f"{address},After\n" for address in addresses)).encode()
-    import_id = await upload(database, account_id, body, group="G")
-    for _ in range(2):
-        await killed_in_the_middle(database_url)
-        assert [one.first_name for one in await all_contacts(database, account_id)] == ["Before"]
-        async with database.reading() as session:
-            assert await groups.list_groups(session, account_id=account_id, after=None, limit=1) == []
-    while (await read_import(database, account_id, import_id)).state is ImportState.MERGING:
-        await merge_next(database)  # the dead process's session may hold the claim for a moment
-    people = await all_contacts(database, account_id)
-    assert sorted(str(one.email) for one in people) == sorted(addresses)
-    assert {one.first_name for one in people} == {"After"}
-    done = await read_import(database, account_id, import_id)
-    assert (done.rows_read, done.rows_created, done.rows_updated, done.tries) == (30_000, 29_999, 1, 3)
-    async with database.reading() as session:
-        assert (await groups.list_groups(session, account_id=account_id, after=None, limit=1))[0].members == 30_000
-
-
-async def test_an_import_that_died_three_times_is_given_up(database: PostgresDatabase) -> None:
-    account_id = await new_account(database)
-    import_id = await upload(database, account_id, b"email\na@b.example\n")
-    async with database.reading() as session:
-        for _ in range(3):
-            await session.imports.count_try(import_id)
-    assert await merge_next(database)
-    done = await read_import(database, account_id, import_id)
-    assert (done.state, "3 tries" in str(done.problem)) == (ImportState.FAILED, True)
-    assert not await merge_next(database)
