@@ -6,8 +6,8 @@ the console share. Where to read next: `delivery` for the states a verdict leads
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Verdict(StrEnum):
@@ -60,8 +60,7 @@ REPLY_LIMIT = 500
 """Characters of the other side's answer that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One attempt's result: the verdict, why, and the other side's own words (at most `REPLY_LIMIT` characters)."""
 
     verdict: Verdict

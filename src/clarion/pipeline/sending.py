@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from clarion import telemetry
 from clarion.application.ports import Database, Transaction
@@ -47,8 +47,7 @@ _DATABASE_AWAY_S: Final = 0.5
 """Between two tries to record while the database is away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """One message ready for the wire, with what the intent needs to know of it."""
 
     seq: int
@@ -130,7 +129,7 @@ class Drive:
             if isinstance(message, Refusal):
                 refused.append(Refused(recipient.seq, message.reason, message.detail))
             else:
-                key = email_key(recipient.address)
+                key = recipient.address_key or email_key(recipient.address)
                 members.append(Rendered(recipient.seq, recipient.attempts, key, message))
         return members, refused
 

@@ -18,6 +18,7 @@ from clarion.adapters.postgres.locks import account_key
 from clarion.application.ports.batches import ClaimedBatch, Recipient, Turn, TurnResult
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
+from clarion.domain.outcome import Verdict
 
 # index: batch_queue, in its order; a handful of leased rows are stepped over.
 _CLAIM: Final = """
@@ -40,7 +41,7 @@ d.run_id = b.run_id AND d.seq BETWEEN b.first_seq AND b.last_seq AND (b.seqs IS 
 
 # index: delivery_pkey by range, contact_pkey per row.
 _RECIPIENTS: Final = """
-SELECT d.seq, d.address, d.attempts, c.deleted_at IS NOT NULL AS is_deleted{columns}
+SELECT d.seq, d.address, CASE WHEN c.email = d.address THEN c.email_key END, d.attempts, c.deleted_at IS NOT NULL{columns}
 FROM delivery AS d JOIN contact AS c ON c.id = d.contact_id
 WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq = ANY($4))
   AND d.state = 'pending' AND (d.not_before IS NULL OR d.not_before <= now())
@@ -66,8 +67,13 @@ WITH held AS (
         not_before = now() + o.wait,
         doubts = d.doubts + (o.verdict = 'unknown')::int,
         changed_at = now()
-    FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::interval[]) AS o (seq, verdict, reason, reply, wait)
-    WHERE d.run_id = $1 AND d.seq BETWEEN $14 AND $15 AND d.seq = o.seq AND d.epoch = $3
+    FROM (
+        SELECT seq, 'sent' AS verdict, NULL AS reason, reply, NULL::interval AS wait
+        FROM unnest($4::int[], $5::text[]) AS accepted (seq, reply)
+        UNION ALL
+        SELECT * FROM unnest($6::int[], $7::text[], $8::text[], $9::text[], $10::interval[])
+    ) AS o (seq, verdict, reason, reply, wait)
+    WHERE d.run_id = $1 AND d.seq BETWEEN $16 AND $17 AND d.seq = o.seq AND d.epoch = $3
       AND (d.state IN ('sending', 'unknown') OR (d.state = 'pending' AND d.reason = 'worker_lost'))
     RETURNING d.seq, d.attempts, d.state, o.verdict, o.reason, o.reply
 ), noted AS (
@@ -77,8 +83,8 @@ WITH held AS (
 ), refused AS (
     UPDATE delivery AS d
     SET state = 'skipped', reason = x.reason, reply = x.detail, changed_at = now()
-    FROM unnest($9::int[], $10::text[], $11::text[]) AS x (seq, reason, detail)
-    WHERE d.run_id = $1 AND d.seq BETWEEN $16 AND $17 AND d.seq = x.seq AND d.state = 'pending'
+    FROM unnest($11::int[], $12::text[], $13::text[]) AS x (seq, reason, detail)
+    WHERE d.run_id = $1 AND d.seq BETWEEN $18 AND $19 AND d.seq = x.seq AND d.state = 'pending'
       AND EXISTS (SELECT FROM lease)
 ), intended AS (
     UPDATE delivery AS d
@@ -93,11 +99,11 @@ WITH held AS (
             SELECT s.reason FROM suppression AS s
             WHERE s.account_id = (SELECT account_id FROM held) AND s.channel = 'email' AND s.address_key = w.address_key
               AND (s.reason <> 'unsubscribed' OR (SELECT category FROM held) = 'marketing')) AS suppressed_by
-        FROM unnest($12::int[], $13::text[]) AS w (seq, address_key)
+        FROM unnest($14::int[], $15::text[]) AS w (seq, address_key)
         OFFSET 0  -- looks each address up once
     ) AS i
     WHERE (SELECT state FROM held) = 'sending' AND EXISTS (SELECT FROM lease)
-      AND d.run_id = $1 AND d.seq BETWEEN $18 AND $19 AND d.seq = i.seq
+      AND d.run_id = $1 AND d.seq BETWEEN $20 AND $21 AND d.seq = i.seq
       AND (d.state = 'pending' OR (d.state = 'sending' AND d.epoch = $3))
     RETURNING d.seq, d.state
 )
@@ -212,8 +218,8 @@ class BatchStore:
         names = [_CONTACT_COLUMNS[column] for column in wanted]
         rows = await self._connection.fetch(query, batch.run_id, batch.first_seq, batch.last_seq, batch.seqs)
         return [
-            Recipient(seq, address, attempts, dict(zip(names, values, strict=True)), is_deleted)
-            for seq, address, attempts, is_deleted, *values in rows
+            Recipient(seq, address, key, attempts, dict(zip(names, values, strict=True)), is_deleted)
+            for seq, address, key, attempts, is_deleted, *values in rows
         ]
 
     async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:
@@ -251,25 +257,28 @@ class BatchStore:
 
 
 def _columns_of(turn: Turn) -> tuple[Any, ...]:
-    """The parameters of `_TURN` from $4 on: the arrays, then the range of each."""
-    outcomes = [attempt.outcome for attempt in turn.attempted]
-    attempted = [attempt.seq for attempt in turn.attempted]
-    refused = [refusal.seq for refusal in turn.refused]
-    intended = [seq for seq, _ in turn.intent]
+    """The parameters of `_TURN` from $4 on: the arrays, then the range of each group of them.
+
+    What was accepted is nearly everything and needs two arrays; only the rest is told at length.
+    """
+    accepted = [(a.seq, a.outcome.reply) for a in turn.attempted if a.outcome.verdict is Verdict.SENT]
+    others = [a for a in turn.attempted if a.outcome.verdict is not Verdict.SENT]
     return (
-        attempted,
-        [outcome.verdict for outcome in outcomes],
-        [outcome.reason for outcome in outcomes],
-        [outcome.reply for outcome in outcomes],
-        [attempt.wait for attempt in turn.attempted],
-        refused,
+        [seq for seq, _ in accepted],
+        [reply for _, reply in accepted],
+        [other.seq for other in others],
+        [other.outcome.verdict for other in others],
+        [other.outcome.reason for other in others],
+        [other.outcome.reply for other in others],
+        [other.wait for other in others],
+        [refusal.seq for refusal in turn.refused],
         [refusal.reason for refusal in turn.refused],
         [refusal.detail for refusal in turn.refused],
-        intended,
+        [seq for seq, _ in turn.intent],
         [key for _, key in turn.intent],
-        *_range(attempted),
-        *_range(refused),
-        *_range(intended),
+        *_range([attempt.seq for attempt in turn.attempted]),
+        *_range([refusal.seq for refusal in turn.refused]),
+        *_range([seq for seq, _ in turn.intent]),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
@@ -30,19 +30,21 @@ class ClaimedBatch:
     seqs: list[int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """One pending delivery of a claimed batch. `contact` holds the columns the run's plan asked for."""
+class Recipient(NamedTuple):
+    """One pending delivery of a claimed batch. `contact` holds the columns the run's plan asked for.
+
+    `address_key` is None when the contact has another address by now than the one frozen for this run.
+    """
 
     seq: int
     address: str
+    address_key: str | None
     attempts: int
     contact: dict[str, Any]
     is_deleted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(NamedTuple):
     """What became of one delivery: its outcome, and for a retry how long to wait."""
 
     seq: int
@@ -50,8 +52,7 @@ class Attempted:
     wait: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A delivery that will not be tried: it could not be rendered, or its contact is gone."""
 
     seq: int
