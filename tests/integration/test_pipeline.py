@@ -15,7 +15,7 @@ from tests.support.workers import working
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import campaigns, contacts, groups, suppressions
-from clarion.application.campaigns import CampaignDraft
+from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.contacts import ContactDraft
 from clarion.domain.campaign import CampaignState, Category
 from clarion.domain.errors import Conflict

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clarion.adapters.postgres.database import PostgresDatabase, PostgresTransaction
 from clarion.application import campaigns, lifecycle
-from clarion.application.campaigns import CampaignDraft
+from clarion.application.campaign_draft import CampaignDraft
 from clarion.domain.campaign import Category
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id, new_id

@@ -10,7 +10,7 @@ from tests.support.workers import SEALER
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import access, campaigns, contacts, groups, lifecycle, runs, senders
-from clarion.application.campaigns import CampaignDraft
+from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.contacts import ContactDraft
 from clarion.application.lifecycle import Started
 from clarion.application.senders import SenderDraft

@@ -7,6 +7,7 @@ database. A stop finishes the windows on the wire, records them and gives every 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -188,6 +189,7 @@ async def run(app: App) -> int:
         name=f"{socket.gethostname()}:{os.getpid()}",
         lease=timedelta(seconds=settings.lease_seconds),
     )
+    _collect_seldom()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stopping.set)
@@ -195,3 +197,12 @@ async def run(app: App) -> int:
     drained = await worker.run(settings.drain_seconds)
     logger().info(Event.WORKER_STOPPED, worker=worker.name, drained=drained)
     return 0 if drained else 1
+
+
+def _collect_seldom() -> None:
+    """Lets the garbage collector look at what was loaded never again and at new objects seldom.
+
+    A batch makes tens of thousands of objects that reference counting frees; walking them costs 5 % of a worker's time.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)

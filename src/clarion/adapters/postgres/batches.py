@@ -41,7 +41,8 @@ d.run_id = b.run_id AND d.seq BETWEEN b.first_seq AND b.last_seq AND (b.seqs IS 
 
 # index: delivery_pkey by range, contact_pkey per row.
 _RECIPIENTS: Final = """
-SELECT d.seq, d.address, CASE WHEN c.email = d.address THEN c.email_key END, d.attempts, c.deleted_at IS NOT NULL{columns}
+SELECT d.seq, d.address, CASE WHEN c.email = d.address THEN c.email_key END, d.attempts,
+       c.deleted_at IS NOT NULL{columns}
 FROM delivery AS d JOIN contact AS c ON c.id = d.contact_id
 WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq = ANY($4))
   AND d.state = 'pending' AND (d.not_before IS NULL OR d.not_before <= now())

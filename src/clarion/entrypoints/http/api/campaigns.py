@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from clarion.application.campaigns import (
+from clarion.application.campaign_draft import (
     CONTACTS_LIMIT,
     DESCRIPTION_LIMIT,
     GROUPS_LIMIT,
     NAME_LIMIT,
     CampaignDraft,
+)
+from clarion.application.campaigns import (
     create_campaign,
     delete_campaign,
     duplicate_campaign,
