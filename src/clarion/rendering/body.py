@@ -21,8 +21,11 @@ from clarion.rendering.email import body_frame, crlf
 from clarion.rendering.envelope import Urls
 from clarion.rendering.expressions import Const, Expr, Filter, children, path
 from clarion.rendering.facts import RunFacts
+from clarion.rendering.faults import LanguageFault
 from clarion.rendering.headers import UNSAFE, subject_value
-from clarion.rendering.language import (
+from clarion.rendering.language import engine_source, read_template
+from clarion.rendering.markup import checked_html
+from clarion.rendering.nodes import (
     Branch,
     End,
     Hole,
@@ -30,15 +33,11 @@ from clarion.rendering.language import (
     Node,
     Set,
     Text,
-    engine_source,
     expressions_of,
     optional_of,
-    read_template,
     variables_of,
-)  # fmt: skip
-from clarion.rendering.markup import checked_html
+)
 from clarion.rendering.plaintext import text_of_html
-from clarion.rendering.reader import LanguageFault
 from clarion.rendering.templates import CompiledTemplate, RenderFault, without_nulls
 
 _SEPARATOR: Final = "\x1e"

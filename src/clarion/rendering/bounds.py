@@ -22,7 +22,7 @@ from clarion.rendering.expressions import (
     Slice,
     path,
 )  # fmt: skip
-from clarion.rendering.language import Branch, End, Hole, Loop, Node, Set, Text, expressions_of
+from clarion.rendering.nodes import Branch, End, Hole, Loop, Node, Set, Text, expressions_of
 
 CEILING: Final = 1 << 62
 """Beyond this, more makes no difference; keeps the sums small."""

@@ -8,15 +8,17 @@ must leave the HTML where their siblings do, so that this holds whichever is tak
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+from clarion.rendering.events import Event, Mode, Spot
 from clarion.rendering.expressions import Expr, Filter, Name
-from clarion.rendering.language import Branch, End, Hole, Loop, Node, Set, Text
-from clarion.rendering.reader import LanguageFault
+from clarion.rendering.faults import LanguageFault
+from clarion.rendering.folding import folded
+from clarion.rendering.link_starts import LinkStart
+from clarion.rendering.nodes import Branch, End, Hole, Loop, Node, Set, Text
 
 STEP_LIMIT: Final = 60_000
 """Tags, attributes, spaces and texts of one HTML body; an ordinary one has some thousands."""
@@ -39,28 +41,6 @@ _UNFINISHED = re.compile(r"<(?:/?[A-Za-z][^\s/>]*|/|!-{0,2})?$")
 _ATTRIBUTE = re.compile(r"([^\s=/>\"'<]++)(\s*+=\s*+)?")
 _SPACES = re.compile(r"\s++")
 _WHOLE_ATTRIBUTE = re.compile(r"""([^\s=/>"'<]++)\s*+=\s*+(?:"[^"]*+"|'[^']*+')""")
-_URL_NOISE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]+")
-_GOOD_URL = re.compile(r"https?:|mailto:|tel:|[/#?]", re.IGNORECASE)
-
-Mode = Literal["text", "raw", "comment", "name", "tag", "equals", "value", "bare", "closing"]
-
-
-class Spot(NamedTuple):
-    """A place in the HTML: what a browser would be reading here."""
-
-    mode: Mode = "text"
-    tag: str = ""
-    attribute: str = ""
-    quote: str = ""
-
-
-class Event(NamedTuple):
-    """One thing met on the walk. `node` is the template's own node for values and tags, `text` literal text."""
-
-    kind: Literal["text", "open", "close", "hide", "show", "attribute", "hole", "value", "tag"]
-    spot: Spot
-    text: str = ""
-    node: Node | None = None
 
 
 @dataclass(slots=True)
@@ -87,8 +67,7 @@ class HtmlWalk:
         self.folds: list[tuple[int, int]] = []
         self._spot = Spot()
         self._forks: list[_Fork] = []
-        self._url = ""  # literal text of a URL value before anything says which scheme it has
-        self._settled = False
+        self._link = LinkStart()
         self._line = 1
         self._steps = 0
         self._readers: dict[Mode, Callable[[str, int], int]] = {
@@ -195,7 +174,7 @@ class HtmlWalk:
     def _equals(self, text: str, at: int) -> int:
         quote = text[at] if text[at] in "\"'" else ""
         self._spot = self._spot._replace(mode="value" if quote else "bare", quote=quote)
-        self._url, self._settled = "", self._spot.attribute not in _URL_ATTRIBUTES
+        self._link = LinkStart(is_settled=self._spot.attribute not in _URL_ATTRIBUTES)
         return at + len(quote)
 
     def _value(self, text: str, at: int) -> int:
@@ -203,7 +182,6 @@ class HtmlWalk:
         self._attribute_text(text[at:end] if end >= 0 else text[at:])
         if end < 0:
             return len(text)
-        self._check_url(ended=True)
         self._leave_value()
         return end + 1
 
@@ -212,26 +190,20 @@ class HtmlWalk:
         end = match.end() if match else at
         self._attribute_text(text[at:end])
         if end < len(text):
-            self._check_url(ended=True)
             self._leave_value()
         return end
 
     def _leave_value(self) -> None:
+        self._check_link(ended=True)
         self._emit("attribute", "")
         self._spot = Spot("tag", self._spot.tag)
 
     def _attribute_text(self, text: str) -> None:
         self.events.append(Event("value", self._spot, text))
-        if not self._settled:
-            self._url += text
-            self._settled = bool(_GOOD_URL.match(_URL_NOISE.sub("", html.unescape(self._url))))
+        self._link = self._link.followed_by(text)
 
-    def _check_url(self, *, ended: bool) -> None:
-        """A URL that starts with literal text must show an allowed scheme before it ends or a value follows."""
-        start = _URL_NOISE.sub("", html.unescape(self._url))
-        if self._settled or not start:
-            return
-        if not ended or ":" in re.split(r"[/?#]", start)[0]:
+    def _check_link(self, *, ended: bool) -> None:
+        if self._link.is_wrong(ended=ended):
             message = f"a link in '{self._spot.attribute}' starts with http:, https:, mailto: or tel:"
             raise self._fault("link", message)
 
@@ -264,11 +236,10 @@ class HtmlWalk:
             or (spot.tag, spot.attribute) == ("meta", "content")
         ):
             raise self._fault("place", f"values cannot be printed in '{spot.attribute}'")
-        if self._settled or hole.expr in _OUR_LINKS:
-            self._settled = True
+        self._check_link(ended=False)
+        is_whole, self._link = self._link.is_settled, LinkStart(is_settled=True)
+        if is_whole or hole.expr in _OUR_LINKS:
             return self._printed(hole)
-        self._check_url(ended=False)
-        self._settled = True
         return Hole(Filter("link", hole.expr), hole.line)
 
     def _statement(self, node: Branch | Loop | Set | End | Hole | Text) -> None:
@@ -276,20 +247,20 @@ class HtmlWalk:
             raise self._fault("place", "a tag of the template cannot stand here; attribute values need quotes")
         self.events.append(Event("tag", self._spot, node=node))
         if self._spot.mode == "value":
-            self._check_url(ended=False)
+            self._check_link(ended=False)
         if isinstance(node, Loop) or (isinstance(node, Branch) and node.kind == "if"):
-            self._forks.append(_Fork(self._spot, self._settled))
+            self._forks.append(_Fork(self._spot, self._link.is_settled))
         elif isinstance(node, Branch):
             self._end_branch(self._forks[-1])
             self._forks[-1].has_else |= node.kind == "else"
-            self._spot, self._settled = self._forks[-1].entry, self._forks[-1].entry_settled
-            self._url = ""
+            self._spot = self._forks[-1].entry
+            self._link = LinkStart(is_settled=self._forks[-1].entry_settled)
         elif isinstance(node, End):
             self._join(self._forks.pop())
 
     def _end_branch(self, fork: _Fork) -> None:
         fork.ends.append(self._spot)
-        fork.settled.append(self._settled)
+        fork.settled.append(self._link.is_settled)
 
     def _join(self, fork: _Fork) -> None:
         self._end_branch(fork)
@@ -298,11 +269,7 @@ class HtmlWalk:
             fork.settled.append(fork.entry_settled)
         if len(set(fork.ends)) > 1:
             raise self._fault("branches", "all branches of an if or for must leave the HTML at the same place")
-        self._settled = all(fork.settled)
-        self._url = ""
-
-
-_LINE: Final = 400
+        self._link = LinkStart(is_settled=all(fork.settled))
 
 
 def checked_html(nodes: list[Node]) -> list[Node]:
@@ -311,37 +278,7 @@ def checked_html(nodes: list[Node]) -> list[Node]:
     Raises: LanguageFault where a value stands in a place that escaping cannot protect.
     """
     walk = HtmlWalk(nodes)
-    return _folded(walk.nodes, walk.folds)
-
-
-def _folded(nodes: list[Node], folds: list[tuple[int, int]]) -> list[Node]:
-    places: dict[int, list[int]] = {}
-    for index, offset in folds:
-        places.setdefault(index, []).append(offset)
-    column, out = 0, list[Node]()
-    for index, node in enumerate(nodes):
-        if isinstance(node, Text):
-            text, column = _broken(node.text, places.get(index, []), column)
-            out.append(Text(text, node.line))
-        else:
-            # What a loop prints may all be one line, so its body is broken at the first chance.
-            column = _LINE + 1 if isinstance(node, Loop) else column + isinstance(node, Hole) * 40
-            out.append(node)
-    return out
-
-
-def _broken(text: str, places: list[int], column: int) -> tuple[str, int]:
-    pieces, done = [], 0
-    for place in places:
-        last = text.rfind("\n", done, place)
-        here = place - last - 1 if last >= 0 else column + place - done
-        following = text.find("\n", place)
-        if here > _LINE and (following < 0 or following - place > _LINE):
-            pieces.append(text[done:place] + "\r\n")
-            done, column = place, 0
-    pieces.append(text[done:])
-    last = text.rfind("\n", done)
-    return "".join(pieces), len(text) - last - 1 if last >= 0 else column + len(text) - done
+    return folded(walk.nodes, walk.folds)
 
 
 def unwrapped(expr: Expr) -> Expr:

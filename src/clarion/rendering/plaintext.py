@@ -11,9 +11,11 @@ import re
 import textwrap
 from typing import Final
 
+from clarion.rendering.events import Event
 from clarion.rendering.expressions import Expr, Filter
-from clarion.rendering.language import Hole, Node, Text, check_nesting
-from clarion.rendering.markup import Event, HtmlWalk, unwrapped
+from clarion.rendering.language import check_nesting
+from clarion.rendering.markup import HtmlWalk, unwrapped
+from clarion.rendering.nodes import Hole, Node, Text
 
 _PARAGRAPHS: Final = frozenset(
     [

@@ -1,14 +1,12 @@
-"""Reads the expressions of a template: tokens, then trees, with Jinja's precedence.
+"""Reads the expressions of a template: from tokens to trees, with Jinja's precedence.
 
 The language is a small part of Jinja's: names, literals, comparisons, arithmetic, fixed filters and tests. No calls but
 `range`, no methods, no repetition of text. What is not listed here is refused when a message is saved, so that the
-engine never sees it. Where to read next: `expressions` (the trees), `language` (tags).
+engine never sees it. Where to read next: `lexer` (the tokens), `expressions` (the trees), `language` (tags).
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Final
 
 from clarion.rendering.expressions import (
@@ -25,9 +23,9 @@ from clarion.rendering.expressions import (
     Test,
     is_numeric,
 )
+from clarion.rendering.faults import LanguageFault
+from clarion.rendering.lexer import Token, unquoted
 
-TOKEN_LIMIT: Final = 150
-"""Words and signs of one expression; also what bounds the depth of every walk over one."""
 DEPTH_LIMIT: Final = 20
 RANGE_LIMIT: Final = 1000
 
@@ -47,59 +45,6 @@ TESTS: Final[dict[str, int]] = {
 """Every test behind `is`, with the number of its arguments."""
 _KEYWORDS: Final = frozenset({"and", "or", "not", "in", "is", "if", "else", "elif", "for"})
 _CONSTANTS: Final = {"true": True, "True": True, "false": False, "False": False, "none": None, "None": None}
-
-_TOKEN = re.compile(
-    r"""\s+|(?P<end>[-+]?[}%]\})|(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?)|(?P<name>[A-Za-z_][A-Za-z0-9_]{0,99})
-    |(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<sign>==|!=|<=|>=|//|\*\*|[-+*/%~<>()\[\].,:|=])""",
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPES: Final = {"n": "\n", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
-
-
-class LanguageFault(Exception):
-    """A template breaks the language: a stable rule, a sentence, and the line where (from 1)."""
-
-    def __init__(self, rule: str, message: str, line: int) -> None:
-        super().__init__(message)
-        self.rule, self.message, self.line = rule, message, line
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One word or sign of an expression: `kind` is number, name, text or sign."""
-
-    kind: str
-    text: str
-    line: int
-
-
-def tokens(source: str, start: int, line: int) -> tuple[list[Token], int, str]:
-    """The tokens from `start` to the closing braces, where the tag ends, and the closing braces themselves."""
-    found: list[Token] = []
-    at = start
-    while match := _TOKEN.match(source, at):
-        here, at = line + source.count("\n", start, match.start()), match.end()
-        kind = match.lastgroup
-        if kind == "end":
-            return found, at, match[0]
-        if kind:
-            found.append(Token(kind, match[0], here))
-        if len(found) > TOKEN_LIMIT:
-            raise LanguageFault("too_long", f"an expression has at most {TOKEN_LIMIT} words and signs", here)
-    here = line + source.count("\n", start, at)
-    what = repr(source[at]) if at < len(source) else "the end of the template"
-    raise LanguageFault("syntax", f"unexpected {what} in a tag", here)
-
-
-def unquoted(token: Token) -> str:
-    r"""The text of a string literal. Known escapes are \n \t \\ and quotes; others are refused."""
-
-    def plain(match: re.Match[str]) -> str:
-        if match[1] not in _ESCAPES:
-            raise LanguageFault("syntax", rf"unknown escape \{match[1]} in a text", token.line)
-        return _ESCAPES[match[1]]
-
-    return re.sub(r"\\(.)", plain, token.text[1:-1], flags=re.DOTALL)
 
 
 class ExpressionReader:

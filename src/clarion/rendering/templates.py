@@ -15,7 +15,8 @@ from typing import Any, Final
 from minijinja import Environment, TemplateError, safe
 
 from clarion.rendering.bounds import Bounds, bounds_of
-from clarion.rendering.language import Node, engine_source
+from clarion.rendering.language import engine_source
+from clarion.rendering.nodes import Node
 
 FUEL: Final = 20_000
 """Engine instructions for one message; an honest one uses some hundreds."""

@@ -40,6 +40,7 @@ def shown(html: str, value: object) -> Preview:
         f"<a href='javascript:{V}'>",
         "<a href='javascript:alert(1)'>",
         "<a href=javascript:alert(1)>",
+        "<a href='javascript:alert(1)//{{ view_url }}'>",
         "<a href=' \tjava\nscript:alert(1)'>",
         "<a href='&#106;avascript:alert(1)'>",
         "<a href='vbscript:x'>",
