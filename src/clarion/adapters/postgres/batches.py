@@ -114,9 +114,11 @@ SELECT state AS run_state,
 FROM held
 """
 
-# A young table has no statistics, and a loop over 200 times 200 rows looks cheap to the planner: hash instead.
+# A young table has no statistics, and a loop over 200 times 200 rows looks cheap to the planner: hash instead. The plan
+# is the same for every window, so it is made once a connection.
 _BEGIN_TURN: Final = """
-BEGIN; SET LOCAL enable_nestloop = off; SELECT pg_advisory_xact_lock_shared({key})
+BEGIN; SET LOCAL enable_nestloop = off; SET LOCAL plan_cache_mode = force_generic_plan;
+SELECT pg_advisory_xact_lock_shared({key})
 """
 
 # index: batch_pkey.

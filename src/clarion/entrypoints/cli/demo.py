@@ -27,7 +27,7 @@ from clarion.entrypoints.cli.demo_report import gauge, print_report
 from clarion.entrypoints.cli.demo_server import DemoFailed, DemoServer, demo_server
 from clarion.entrypoints.cli.mailbox import Mailbox
 
-ACCOUNT: Final = "Seed Calendar"
+ACCOUNT: Final = "Newsletter"
 GROUP: Final = "gardeners"
 SUBJECT: Final = "{{ contact.firstName }}, your seeds are on the way to {{ contact.attributes.city | default('you') }}"
 _POLL_S: Final = 0.2
@@ -114,7 +114,7 @@ async def _campaign(console: Console, server: DemoServer, client: Client, mail_p
         "host": "127.0.0.1",
         "port": mail_port,
         "security": "none",
-        "fromAddress": "Seed Calendar <seeds@sender.example>",
+        "fromAddress": "Newsletter <news@sender.example>",
     }
     sender = await client.post("/senders", {"name": "Mail catcher", **relay})
     campaign = await client.post(
