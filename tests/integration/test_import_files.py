@@ -149,6 +149,25 @@ async def test_t60_t61_t62_t63_a_bad_json_line_is_refused_and_the_rest_goes_in(
     assert (done.rows_updated, done.rows_rejected) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"email": "a@b.example", "email": "c@d.example"}',
+        b'{"email": "a@b.example", "attributes": {"city": "Como", "city": "Lugano"}}',
+        b'{"email": "a@b.example", "list": [[{"x": 1, "\\u0078": 2}]]}',
+    ],
+)
+async def test_t62_a_json_line_with_a_key_twice_is_refused(database: PostgresDatabase, line: bytes) -> None:
+    account_id = await new_account(database)
+    good = (
+        b'{"email": "good@mail.example", "web": "https://a.example:80/{\\"x\\": 1, \\"x\\": 2}", "n": {"x": {"x": 1}}}'
+    )
+    done = await imported(database, account_id, b"\n".join([line, good]), format_=NDJSON)
+    assert (done.rows_read, done.rows_created, done.rows_rejected) == (2, 1, 1)
+    async with database.reading() as tx:
+        assert "twice" in str(await tx.connection.fetchval("SELECT message FROM import_rejection"))
+
+
 async def test_t68_a_json_line_without_an_end_fails_the_import(database: PostgresDatabase) -> None:
     account_id = await new_account(database)
     done = await imported(database, account_id, [b'{"x": "', *[b"x" * CHUNK_LIMIT] * 3], format_=NDJSON)
