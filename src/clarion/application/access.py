@@ -57,7 +57,7 @@ async def create_key(
     """
     name = _checked_name(name)
     if not permissions:
-        raise Invalid(Problem("permissions", "required", "must name at least one permission"))
+        raise Invalid(Problem("permissions", "minItems", "must name at least one permission"))
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise Invalid(Problem("expiresAt", "future", "must be in the future"))
     if await tx.accounts.find(account_id) is None:
@@ -106,7 +106,7 @@ async def authenticate(tx: Transaction, *, presented: str) -> Principal:
         raise Unauthenticated("This API key is not valid")
     key = found[0]
     await tx.keys.touch(key.id)
-    return Principal(key.id, key.account_id, key.permissions)
+    return Principal(key.id, key.account_id, key.permissions, key.expires_at)
 
 
 def _digest(secret: str) -> bytes:
@@ -116,5 +116,5 @@ def _digest(secret: str) -> bytes:
 def _checked_name(name: str) -> str:
     text = name.strip()
     if not text or len(text) > NAME_LIMIT or not text.isprintable():
-        raise Invalid(Problem("name", "name", f"must have 1 to {NAME_LIMIT} printable characters"))
+        raise Invalid(Problem("name", "pattern", f"must have 1 to {NAME_LIMIT} printable characters"))
     return text

@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
-from clarion.application.messages import plan_of_campaign
+from clarion.application.messages import STRANGER, facts_of, plan_of_campaign
 from clarion.application.ports import Transaction
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignState
 from clarion.domain.content import EmailContent
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id
+from clarion.rendering.headers import date_header
 from clarion.rendering.links import Links
-from clarion.rendering.plan import EmailPlan
+from clarion.rendering.plan import EmailPlan, Refusal
 
 _COLUMNS: Final = {
     "externalId": "external_id",
@@ -75,16 +77,14 @@ async def activate(tx: Transaction, *, account_id: Id, campaign_id: Id, links: L
     if campaign.start_at:
         await tx.campaigns.move(account_id, campaign_id, frozenset({campaign.state}), CampaignState.SCHEDULED)
         campaign = await tx.campaigns.get(account_id, campaign_id) or campaign
-    return Activation(campaign, audience, variables, (*plan.warnings, *_warnings(variables)))
+    return Activation(campaign, audience, variables, (*plan.warnings, *_warnings(variables), *_trial(plan)))
 
 
 def problems_of(campaign: Campaign, audience: AudienceCount) -> list[Problem]:
     """What keeps a campaign from being started, in the order of its fields."""
     problems = []
     if audience.selected == 0:
-        problems.append(
-            Problem("audience", "not_empty", "no contact is selected: name groups or contacts with members")
-        )
+        problems.append(Problem("audience", "minItems", "no contact is selected: name groups or contacts with members"))
     if campaign.sender_id is None:
         problems.append(Problem("senderId", "required", "choose the sender to send with"))
     if campaign.email is None:
@@ -121,6 +121,12 @@ def _path(name: str) -> tuple[str, ...] | None:
     if rest[0] == "attributes" and len(rest) > 1:
         return tuple(rest)
     return (_COLUMNS[rest[0]],) if len(rest) == 1 and rest[0] in _COLUMNS else None
+
+
+def _trial(plan: EmailPlan) -> list[str]:
+    """Renders for somebody without any data, so that a message that nobody could get is noticed before the start."""
+    seen = plan.preview(STRANGER, facts_of(None), date_header(datetime.now(UTC)))
+    return [f"it cannot be rendered for a contact without data: {seen.detail}"] if isinstance(seen, Refusal) else []
 
 
 def _warnings(variables: tuple[Variable, ...]) -> list[str]:

@@ -101,12 +101,13 @@ def _plain_problems(campaign: Campaign, draft: CampaignDraft) -> Iterator[Proble
     if not name.strip():
         yield Problem("name", "required", "a campaign needs a name")
     elif len(name) > NAME_LIMIT:
-        yield Problem("name", "max_length", f"at most {NAME_LIMIT} characters")
+        yield Problem("name", "maxLength", f"at most {NAME_LIMIT} characters")
     elif _CONTROL.search(name):
         yield Problem("name", "characters", "control characters and line breaks are not allowed")
     if draft.description and len(draft.description) > DESCRIPTION_LIMIT:
-        yield Problem("description", "max_length", f"at most {DESCRIPTION_LIMIT} characters")
-    if draft.outreach_language and isinstance(refusal := read_language(draft.outreach_language), Refusal):
+        yield Problem("description", "maxLength", f"at most {DESCRIPTION_LIMIT} characters")
+    language = draft.outreach_language
+    if isinstance(language, str) and isinstance(refusal := read_language(language), Refusal):
         yield Problem("outreachLanguage", refusal.rule, refusal.message)
 
 
@@ -118,7 +119,7 @@ async def _window_problems(tx: Transaction, campaign: Campaign, draft: CampaignD
     if isinstance(draft.start_at, datetime) and draft.start_at <= now:
         problems.append(Problem("startAt", "future", "must be in the future; leave it out to start by hand"))
     if end and end <= max(now, start or now):
-        problems.append(Problem("endAt", "after_start", "must be after the start and in the future"))
+        problems.append(Problem("endAt", "afterStart", "must be after the start and in the future"))
     return problems
 
 
@@ -128,7 +129,7 @@ async def _groups(
     if draft.groups is UNSET:
         return campaign.group_ids, []
     if len(draft.groups) > GROUPS_LIMIT:
-        return (), [Problem("audience.groups", "max_items", f"at most {GROUPS_LIMIT} groups")]
+        return (), [Problem("audience.groups", "maxItems", f"at most {GROUPS_LIMIT} groups")]
     found = await tx.campaigns.resolve_groups(account_id, draft.groups)
     problems = [
         Problem(f"audience.groups[{index}]", "exists", f"there is no group {text[:100]!r}")
@@ -144,7 +145,7 @@ async def _contacts(
     if draft.contacts is UNSET:
         return campaign.contact_ids, []
     if len(draft.contacts) > CONTACTS_LIMIT:
-        return (), [Problem("audience.contacts", "max_items", f"at most {CONTACTS_LIMIT} contacts; use a group")]
+        return (), [Problem("audience.contacts", "maxItems", f"at most {CONTACTS_LIMIT} contacts; use a group")]
     ids = [parse_id(text) for text in draft.contacts]
     known = await tx.campaigns.known_contacts(account_id, [contact_id for contact_id in ids if contact_id])
     problems = [

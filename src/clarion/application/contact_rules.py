@@ -53,11 +53,11 @@ def _read_line(value: str, limit: int) -> str | Refusal:
     if 0 < len(text) <= limit and text.isprintable():
         return text
     if len(text) > limit:
-        return Refusal("length", f"must have at most {limit} characters")
+        return Refusal("maxLength", f"must have at most {limit} characters")
     if _CONTROL.search(text):
         return Refusal("characters", "must not contain control characters, line breaks or NUL")
     if not text:
-        return Refusal("blank", "must not be empty; use null to clear it")
+        return Refusal("minLength", "must not be empty; use null to clear it")
     return text
 
 
@@ -120,7 +120,7 @@ def read_attributes(value: dict[str, AttributeValue]) -> dict[str, AttributeValu
     if refusal is None:
         size = len(msgspec.json.encode(value))
         if size > ATTRIBUTES_LIMIT:
-            refusal = Refusal("size", f"must be at most {ATTRIBUTES_LIMIT // 1024} kB as JSON")
+            refusal = Refusal("maxBytes", f"must be at most {ATTRIBUTES_LIMIT // 1024} kB as JSON")
     return refusal or value
 
 
@@ -132,10 +132,10 @@ class _Inspection:
 
     def object_(self, value: dict[str, AttributeValue], depth: int) -> Refusal | None:
         if depth > ATTRIBUTES_DEPTH:
-            return Refusal("depth", f"must be nested at most {ATTRIBUTES_DEPTH} levels deep")
+            return Refusal("maxDepth", f"must be nested at most {ATTRIBUTES_DEPTH} levels deep")
         self.keys += len(value)
         if self.keys > ATTRIBUTES_KEYS:
-            return Refusal("keys", f"must have at most {ATTRIBUTES_KEYS} keys")
+            return Refusal("maxProperties", f"must have at most {ATTRIBUTES_KEYS} keys")
         for name, inner in value.items():
             refusal = check_attribute_name(name) or self.value(inner, depth)
             if refusal:
@@ -153,7 +153,7 @@ class _Inspection:
 
     def list_(self, value: list[AttributeValue], depth: int) -> Refusal | None:
         if depth > ATTRIBUTES_DEPTH:
-            return Refusal("depth", f"must be nested at most {ATTRIBUTES_DEPTH} levels deep")
+            return Refusal("maxDepth", f"must be nested at most {ATTRIBUTES_DEPTH} levels deep")
         return next((refusal for inner in value if (refusal := self.value(inner, depth))), None)
 
 
@@ -167,9 +167,9 @@ def check_text(value: str) -> Refusal | None:
 def check_attribute_name(name: str) -> Refusal | None:
     """An attribute's name has 1 to 100 characters without control characters."""
     if not name or len(name) > ATTRIBUTE_NAME_LIMIT:
-        return Refusal("name", f"must have attribute names of 1 to {ATTRIBUTE_NAME_LIMIT} characters")
+        return Refusal("propertyNames", f"must have attribute names of 1 to {ATTRIBUTE_NAME_LIMIT} characters")
     if not name.isprintable() and _CONTROL.search(name):
-        return Refusal("name", "must have attribute names without control characters")
+        return Refusal("propertyNames", "must have attribute names without control characters")
     return None
 
 

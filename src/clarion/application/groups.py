@@ -66,7 +66,7 @@ async def add_members(tx: Transaction, *, account_id: Id, group_id: Id, contact_
     here = await tx.contacts.existing(account_id, contact_ids)
     unknown = [contact_id for contact_id in contact_ids if contact_id not in here]
     if unknown:
-        raise Invalid.of(Problem("contacts", "unknown", f"no such contact: {one.hex()}") for one in unknown[:100])
+        raise Invalid.of(Problem("contacts", "exists", f"no such contact: {one.hex()}") for one in unknown[:100])
     return await tx.groups.add_members(group_id, contact_ids)
 
 
@@ -99,11 +99,11 @@ def checked_group_name(name: str, *, field: str) -> str:
     """
     text = name.strip()
     if not text or len(text) > GROUP_NAME_LIMIT or not text.isprintable():
-        raise Invalid(Problem(field, "name", f"must have 1 to {GROUP_NAME_LIMIT} printable characters"))
+        raise Invalid(Problem(field, "pattern", f"must have 1 to {GROUP_NAME_LIMIT} printable characters"))
     return text
 
 
 async def _lookup(tx: Transaction, account_id: Id, group_id: Id, contact_ids: Sequence[Id]) -> None:
     if len(contact_ids) > MEMBERS_AT_ONCE:
-        raise Invalid(Problem("contacts", "count", f"must be at most {MEMBERS_AT_ONCE}; use an import for more"))
+        raise Invalid(Problem("contacts", "maxItems", f"must be at most {MEMBERS_AT_ONCE}; use an import for more"))
     await get_group(tx, account_id=account_id, group_id=group_id)

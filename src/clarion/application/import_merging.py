@@ -125,7 +125,7 @@ def decide(rows: Sequence[Row], holders: Sequence[Holder]) -> Plan:
             plan.new[row.id] = row
             slice_.hold(row)
         elif _size_together(person, row) > ATTRIBUTES_LIMIT:
-            plan.rejections.append(Rejection(row_no, "attributes", "size", _TOO_LARGE))
+            plan.rejections.append(Rejection(row_no, "attributes", "maxBytes", _TOO_LARGE))
         else:
             plan.updated += 1
             if isinstance(person, Columns):

@@ -161,7 +161,7 @@ class RowReader:
                         return Rejection(row_no, name, refusal.rule, refusal.message)
             encoded = _encode(attributes)
             if len(encoded) > rules.ATTRIBUTES_LIMIT:
-                return Rejection(row_no, "attributes", "size", "must be at most 64 kB together, as JSON")
+                return Rejection(row_no, "attributes", "maxBytes", "must be at most 64 kB together, as JSON")
             columns.attributes = msgspec.Raw(encoded)
         return columns if columns.given & Given.IDENTITY else _nobody(row_no)
 
@@ -169,7 +169,7 @@ class RowReader:
 def check_cell(cell: str) -> Refusal | None:
     """Refuses a cell that is too long or holds what cannot be stored."""
     if len(cell) > CELL_LIMIT:
-        return Refusal("length", "must have at most 64 kB in one cell")
+        return Refusal("maxBytes", "must have at most 64 kB in one cell")
     return None if cell.isprintable() else rules.check_text(cell)
 
 

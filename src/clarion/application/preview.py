@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from clarion.application.campaigns import get_campaign
-from clarion.application.messages import plan_of_campaign
+from clarion.application.messages import STRANGER, facts_of, plan_of_campaign
 from clarion.application.ports import Transaction
 from clarion.domain.campaign import Campaign
 from clarion.domain.contact import Contact
@@ -27,7 +27,6 @@ from clarion.rendering.plan import EmailPlan, Preview, Refusal
 TEST_LIMIT: Final = 10
 """Addresses of one test send."""
 TEST_MARK: Final = "[Test] "
-_STRANGER: Final = "someone@clarion.invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,12 @@ async def preview(tx: Transaction, *, account_id: Id, campaign_id: Id, contact_i
         Conflict: `WORKFLOW_NOT_READY` when there is no message yet.
         Invalid: the message cannot be rendered with this contact's data.
     """
-    campaign, plan, _ = await _compiled(tx, account_id, campaign_id, links, mark="")
+    _, plan, _ = await _compiled(tx, account_id, campaign_id, links, mark="")
     contact = await _contact(tx, account_id, contact_id)
-    address = contact.email if contact and contact.email else _STRANGER
+    address = contact.email if contact and contact.email else STRANGER
     seen = plan.preview(address, facts_of(contact), date_header(datetime.now(UTC)))
     if isinstance(seen, Refusal):
-        raise Invalid(Problem("contactId", seen.reason, f"{campaign.name}: {seen.detail}"))
+        raise Invalid(_unrendered(seen))
     return seen
 
 
@@ -83,32 +82,20 @@ async def compose_test(
     facts = facts_of(await _contact(tx, account_id, contact_id))
     date = date_header(datetime.now(UTC))
     rendered = [plan.render(number, mailbox, facts, date) for number, mailbox in enumerate(mailboxes, start=1)]
-    problems = [Problem("contactId", mail.reason, mail.detail) for mail in rendered if isinstance(mail, Refusal)]
+    problems = [_unrendered(mail) for mail in rendered if isinstance(mail, Refusal)]
     if problems:
         raise Invalid.of(problems)
     sealed = await tx.senders.sealed_password(sender.id)
     return TestMail(sender, sealed, tuple(mail for mail in rendered if isinstance(mail, WireEmail)))
 
 
-def facts_of(contact: Contact | None) -> dict[str, Any]:
-    """A contact as templates see it: plain data under the API's names."""
-    if contact is None:
-        return {"attributes": {}}
-    return {
-        "externalId": contact.external_id,
-        "email": contact.email,
-        "phone": contact.phone,
-        "firstName": contact.first_name,
-        "lastName": contact.last_name,
-        "language": contact.language,
-        "timezone": contact.timezone,
-        "attributes": contact.attributes,
-    }
+def _unrendered(refusal: Refusal) -> Problem:
+    return Problem("contactId", "renders", f"{refusal.reason}: {refusal.detail}")
 
 
 def _mailboxes(addresses: Sequence[str]) -> list[str]:
     if not 1 <= len(addresses) <= TEST_LIMIT:
-        raise Invalid(Problem("addresses", "items", f"1 to {TEST_LIMIT} addresses"))
+        raise Invalid(Problem("addresses", "maxItems", f"1 to {TEST_LIMIT} addresses"))
     parsed = [parse_email(address) for address in addresses]
     problems = [
         Problem(f"addresses[{index}]", address.rule, address.message)

@@ -24,6 +24,8 @@ from clarion.rendering.addresses import AddressFault, parse_mailbox
 NAME_LIMIT: Final = 100
 CREDENTIAL_LIMIT: Final = 255
 RATE_LIMIT: Final = 100_000.0
+RATE_LEAST: Final = 0.001
+"""A message in 17 minutes; below it, the time until a message leaves has no end anybody would wait for."""
 _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.?", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -143,12 +145,12 @@ def _laid_over(sender: Sender, draft: SenderDraft) -> Sender:
 
 def _name_problems(sender: Sender) -> Iterator[Problem]:
     if not sender.name.strip() or len(sender.name) > NAME_LIMIT or _UNSAFE.search(sender.name):
-        yield Problem("name", "length", f"1 to {NAME_LIMIT} characters, no control characters")
+        yield Problem("name", "pattern", f"1 to {NAME_LIMIT} characters, no control characters")
     mailbox = parse_mailbox(sender.from_address)
     if isinstance(mailbox, AddressFault):
         yield Problem("fromAddress", mailbox.rule, mailbox.message)
-    if sender.rate_per_second is not None and not 0 < sender.rate_per_second <= RATE_LIMIT:
-        yield Problem("ratePerSecond", "range", f"above 0, at most {RATE_LIMIT:.0f}; leave it out for no limit")
+    if sender.rate_per_second is not None and not RATE_LEAST <= sender.rate_per_second <= RATE_LIMIT:
+        yield Problem("ratePerSecond", "range", f"{RATE_LEAST:g} to {RATE_LIMIT:.0f}; leave it out for no limit")
 
 
 def _relay_problems(relay: SmtpRelay) -> Iterator[Problem]:
@@ -163,12 +165,12 @@ def _relay_problems(relay: SmtpRelay) -> Iterator[Problem]:
 def _login_problems(relay: SmtpRelay, draft: SenderDraft) -> Iterator[Problem]:
     for field in ("username", "password"):
         text = getattr(draft, field)
-        if isinstance(text, str) and (not text or len(text) > CREDENTIAL_LIMIT or "\0" in text):
-            yield Problem(field, "length", f"1 to {CREDENTIAL_LIMIT} characters, no NUL")
+        if isinstance(text, str) and (not text or len(text) > CREDENTIAL_LIMIT or _UNSAFE.search(text)):
+            yield Problem(field, "pattern", f"1 to {CREDENTIAL_LIMIT} characters, no control characters")
     if isinstance(draft.password, str) and relay.username is None:
         yield Problem("username", "required", "a password needs a username")
     if relay.username is not None and relay.security is Security.NONE and not _is_loopback(relay.host):
-        yield Problem("security", "tls_for_login", "a login is sent over TLS only: choose starttls or tls")
+        yield Problem("security", "tlsForLogin", "a login is sent over TLS only: choose starttls or tls")
 
 
 def _is_host(host: str) -> bool:

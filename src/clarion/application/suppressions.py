@@ -60,7 +60,7 @@ async def import_suppressions(
         Invalid: naming each address that is none (100 at most).
     """
     if len(addresses) > ADDRESSES_AT_ONCE:
-        raise Invalid(Problem("addresses", "count", f"must be at most {ADDRESSES_AT_ONCE} in one call"))
+        raise Invalid(Problem("addresses", "maxItems", f"must be at most {ADDRESSES_AT_ONCE} in one call"))
     keys = [_checked_key(channel, address, f"addresses[{i}]") for i, address in enumerate(addresses)]
     problems = [one for one in (_source_problem(source), *keys) if isinstance(one, Problem)]
     if problems:
@@ -145,5 +145,5 @@ def _key_of_any(channel: SuppressionChannel, address: str) -> str:
 
 def _source_problem(source: str) -> Problem | None:
     if len(source) > SOURCE_LIMIT or rules.check_text(source):
-        return Problem("source", "length", f"must have at most {SOURCE_LIMIT} characters and no NUL")
+        return Problem("source", "pattern", f"must have at most {SOURCE_LIMIT} characters and no NUL")
     return None

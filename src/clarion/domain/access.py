@@ -61,6 +61,7 @@ class Principal:
     key_id: Id
     account_id: Id
     permissions: frozenset[Permission]
+    expires_at: datetime | None = None
 
     def may(self, permission: Permission) -> bool:
         """Tells whether the key carries this permission."""

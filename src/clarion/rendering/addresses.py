@@ -78,7 +78,7 @@ def parse_email(text: str) -> EmailAddress | AddressFault:
     local, domain = match.groups()
     domain = domain.lower()
     if len(local) > LOCAL_LIMIT:
-        return AddressFault("local_part_too_long", f"the part before @ is longer than {LOCAL_LIMIT} octets")
+        return AddressFault("maxLength", f"the part before @ is longer than {LOCAL_LIMIT} octets")
     if "--" in domain:
         return _parse_slowly(text)
     return EmailAddress(f"{local}@{domain}", f"{local.lower()}@{domain}")
@@ -102,34 +102,34 @@ def _parse_slowly(text: str) -> EmailAddress | AddressFault:
         return encoded
     mailbox = f"{unicodedata.normalize('NFC', local)}@{encoded}"
     if len(mailbox.encode()) > ADDRESS_LIMIT:
-        return AddressFault("too_long", f"the address is longer than {ADDRESS_LIMIT} octets")
+        return AddressFault("maxLength", f"the address is longer than {ADDRESS_LIMIT} octets")
     return EmailAddress(mailbox, f"{_fold(local)}@{encoded}", not local.isascii(), _mixes_scripts(encoded))
 
 
 def _shape_fault(text: str, local: str, at: str, domain: str) -> AddressFault | None:
     if not text:
-        return AddressFault("empty", "the address is empty")
+        return AddressFault("minLength", "the address is empty")
     if len(text) > ADDRESS_LIMIT:
-        return AddressFault("too_long", f"the address is longer than {ADDRESS_LIMIT} octets")
+        return AddressFault("maxLength", f"the address is longer than {ADDRESS_LIMIT} octets")
     if not at or not local or not domain:
-        return AddressFault("no_at", "an address has the form name@domain")
+        return AddressFault("address", "an address has the form name@domain")
     if "@" in local or any(mark in text for mark in ',;<>()[]:"\\'):
-        return AddressFault("not_one_address", "exactly one plain address, without name, list, quotes or brackets")
+        return AddressFault("oneAddress", "exactly one plain address, without name, list, quotes or brackets")
     return None
 
 
 def _local_fault(local: str) -> AddressFault | None:
     if any("\ud800" <= char <= "\udfff" for char in local):
-        return AddressFault("character", "the address holds half a surrogate pair")
+        return AddressFault("characters", "the address holds half a surrogate pair")
     if len(local.encode()) > LOCAL_LIMIT:
-        return AddressFault("local_part_too_long", f"the part before @ is longer than {LOCAL_LIMIT} octets")
+        return AddressFault("maxLength", f"the part before @ is longer than {LOCAL_LIMIT} octets")
     if local.startswith(".") or local.endswith(".") or ".." in local:
-        return AddressFault("dots", "dots stand between other characters, one at a time")
+        return AddressFault("address", "dots stand between other characters, one at a time")
     # A character that compatibility normalisation turns into ASCII (a full-width @, a small comma) is a disguise.
     compatible = unicodedata.normalize("NFKC", local)
     for char in local + compatible:
         if char not in _ATOM_BYTES and (char.isascii() or unicodedata.category(char)[0] not in "LMN"):
-            return AddressFault("character", f"the part before @ holds {_shown(char)}")
+            return AddressFault("characters", f"the part before @ holds {_shown(char)}")
     return None
 
 
@@ -209,5 +209,5 @@ def parse_mailbox(text: str) -> Mailbox | AddressFault:
     if isinstance(address, AddressFault):
         return address
     if address.needs_smtputf8:
-        return AddressFault("local_part", "the part before @ of a sender's address is ASCII")
+        return AddressFault("asciiLocalPart", "the part before @ of a sender's address is ASCII")
     return Mailbox(name, address)

@@ -97,7 +97,7 @@ class Body:
             problems.append(Problem("message.email.html", "template", str(fault)))
             return None
         if body._fast.is_too_expensive():
-            problems.append(Problem("message.email.html", "too_expensive", "the message could grow without measure"))
+            problems.append(Problem("message.email.html", "tooExpensive", "the message could grow without measure"))
         return body
 
     def _compiled(self, *, early_dots: bool) -> CompiledTemplate:
@@ -185,11 +185,11 @@ def _fixed_subject(nodes: list[Node]) -> str | None:
 def _read_subject(source: str, problems: list[Problem]) -> list[Node] | None:
     if UNSAFE.search(source):
         message = "a subject is one line without control characters"
-        problems.append(Problem("message.email.subject", "line_break", message))
+        problems.append(Problem("message.email.subject", "singleLine", message))
         return None
     if len(source) > SUBJECT_LIMIT:
         message = f"a subject is at most {SUBJECT_LIMIT} characters long"
-        problems.append(Problem("message.email.subject", "too_long", message))
+        problems.append(Problem("message.email.subject", "maxLength", message))
         return None
     return _read_part(source, "message.email.subject", problems, is_html=False)
 
@@ -198,9 +198,9 @@ def _read_part(source: str, field: str, problems: list[Problem], *, is_html: boo
     control = _CONTROL.search(source)
     if control:
         message = f"the text holds a control character (U+{ord(control[0]):04X})"
-        problems.append(Problem(field, "character", message))
+        problems.append(Problem(field, "characters", message))
     elif len(source.encode()) > BODY_LIMIT:
-        problems.append(Problem(field, "too_large", f"a body is at most {BODY_LIMIT // 1024} KiB"))
+        problems.append(Problem(field, "maxBytes", f"a body is at most {BODY_LIMIT // 1024} KiB"))
     else:
         try:
             nodes = read_template(crlf(source))

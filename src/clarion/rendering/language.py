@@ -36,7 +36,7 @@ def read_template(source: str) -> list[Node]:
     nodes = list(_nodes(source))
     check_nesting(nodes)
     if sum(not isinstance(node, Text) for node in nodes) > TAG_LIMIT:
-        raise LanguageFault("too_many_tags", f"a template has at most {TAG_LIMIT} tags", 1)
+        raise LanguageFault("maxTags", f"a template has at most {TAG_LIMIT} tags", 1)
     return nodes
 
 
@@ -140,7 +140,7 @@ def check_nesting(nodes: list[Node]) -> None:
             open_tags.append(("for" if isinstance(node, Loop) else "if", False))
             if len(open_tags) > NEST_LIMIT or sum(kind == "for" for kind, _ in open_tags) > LOOP_LIMIT:
                 message = f"tags nest at most {NEST_LIMIT} deep, loops {LOOP_LIMIT}"
-                raise LanguageFault("too_deep", message, node.line)
+                raise LanguageFault("maxDepth", message, node.line)
         elif isinstance(node, Branch):
             if not open_tags or open_tags[-1][1] or (node.kind == "elif" and open_tags[-1][0] == "for"):
                 raise LanguageFault("syntax", f"'{node.kind}' without its 'if'", node.line)

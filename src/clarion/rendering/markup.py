@@ -84,7 +84,7 @@ class HtmlWalk:
             while at < len(node.text):
                 self._steps += 1
                 if self._steps > STEP_LIMIT:
-                    raise self._fault("too_complex", f"the HTML has more than {STEP_LIMIT} tags, attributes and texts")
+                    raise self._fault("maxNodes", f"the HTML has more than {STEP_LIMIT} tags, attributes and texts")
                 at = self._readers[self._spot.mode](node.text, at)
         elif isinstance(node, Hole):
             node = self._hole(node)

@@ -107,7 +107,7 @@ class ExpressionReader:
         """A whole expression; without `choice` it stops before an `if`, as the list of a `for` does."""
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
-            raise self.fault(f"an expression nests at most {DEPTH_LIMIT} deep", "too_deep")
+            raise self.fault(f"an expression nests at most {DEPTH_LIMIT} deep", "maxDepth")
         value = self._either()
         if choice and self.take("if"):
             condition = self._either()

@@ -112,13 +112,13 @@ async def test_t63_deep_json_is_refused_at_once(caller: Caller, bracket: bytes) 
     began = time.perf_counter()
     status, problems = await refusal(caller, body)
     took_s = time.perf_counter() - began
-    assert (status, problems[0]["rule"]) == (400, "depth")
+    assert (status, problems[0]["rule"]) == (400, "maxDepth")
     assert took_s < 0.5, "reading stopped at the depth limit, not at the end"
 
 
 async def test_t63_depth_32_is_read_and_33_is_not(caller: Caller) -> None:
     status, problems = await refusal(caller, b"[" * 33 + b"]" * 33)
-    assert (status, problems[0]["rule"]) == (400, "depth")
+    assert (status, problems[0]["rule"]) == (400, "maxDepth")
     status, problems = await refusal(caller, b"[" * 32 + b"]" * 32)
     assert (status, problems[0]["rule"]) == (400, "type")
 
@@ -272,3 +272,40 @@ async def test_other_content_types_are_not_read(caller: Caller, kind: str) -> No
 async def test_an_unknown_object_is_told_before_a_mistake_in_the_body(caller: Caller) -> None:
     response = await caller.patch(f"/campaigns/{'0' * 24}", json={"unknown": 1})
     assert response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "rule"),
+    [
+        ("/keys", {"name": "k", "permissions": []}, "permissions", "minItems"),
+        ("/suppressions/import", {"addresses": ["a@x.example"] * 10_001}, "addresses", "maxItems"),
+        ("/senders", {"ratePerSecond": 1e-320}, "ratePerSecond", "minimum"),
+        ("/senders", {"port": 65536}, "port", "maximum"),
+        ("/campaigns", {"name": "x" * 201}, "name", "maxLength"),
+    ],
+)
+async def test_a_broken_limit_is_named_as_json_schema_names_it(
+    caller: Caller, path: str, body: dict[str, Any], field: str, rule: str
+) -> None:
+    _, problems = await refusal(caller, json.dumps(body).encode(), path)
+    assert (field, rule) in {(problem["field"], problem["rule"]) for problem in problems}
+
+
+async def test_more_parameters_than_any_path_has_are_refused_as_such(caller: Caller) -> None:
+    response = await caller.get("/contacts?" + "&".join(f"a{n}=1" for n in range(51)))
+    assert response.status_code == 400
+    assert response.json()["error"]["problems"][0]["rule"] == "maxProperties"
+
+
+@pytest.mark.parametrize("field", ["username", "password"])
+async def test_a_login_with_a_line_break_is_refused(caller: Caller, field: str) -> None:
+    login = {"username": "u", "password": "p", field: "a\r\nRSET"}
+    sender = {"name": "S", "host": "127.0.0.1", "port": 25, "security": "none", "fromAddress": "a@x.example", **login}
+    status, problems = await refusal(caller, json.dumps(sender).encode(), "/senders")
+    assert (status, problems[0]["field"], problems[0]["rule"]) == (422, field, "pattern")
+
+
+async def test_an_empty_language_is_no_language(caller: Caller) -> None:
+    body = {"name": "L", "category": "marketing", "outreachLanguage": ""}
+    status, problems = await refusal(caller, json.dumps(body).encode(), "/campaigns")
+    assert (status, problems[0]["field"]) == (422, "outreachLanguage")

@@ -112,6 +112,14 @@ async def test_an_activation_tells_whom_a_start_would_reach(caller: Caller, clos
     assert {"name": "contact.firstName", "isKnown": True, "missingFor": 2} in data["variables"]
 
 
+async def test_an_activation_warns_of_a_message_that_cannot_be_rendered(caller: Caller, closed_port: int) -> None:
+    campaign_id = await drafted(caller, closed_port)
+    letter = {"email": {"subject": "{{ 1 / 0 }}", "html": "<p>Hello</p>"}}
+    assert (await caller.patch(f"/campaigns/{campaign_id}", json={"message": letter})).status_code == 200
+    warnings = (await caller.post(f"/campaigns/{campaign_id}/activate")).json()["data"]["warnings"]
+    assert any("cannot be rendered" in warning for warning in warnings)
+
+
 async def test_a_start_in_an_idempotent_request_is_replayed(caller: Caller, closed_port: int) -> None:
     campaign_id = await drafted(caller, closed_port)
     headers = {"Idempotency-Key": "start-1"}

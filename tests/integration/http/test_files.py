@@ -114,6 +114,7 @@ async def test_t70_deliveries_are_listed_and_downloaded(app: App, caller: Caller
         await caller.get(f"/runs/{run_id}/deliveries", headers={"Accept": "text/csv"}),
     ):
         header, row = read(downloaded.content)
+        assert downloaded.headers["content-type"] == "text/csv; header=present; charset=utf-8"
         assert dict(zip(header, row, strict=True))["reply"] == '\'=HYPERLINK("http://x.example")'
         assert dict(zip(header, row, strict=True))["address"] == "ada@lovelace.example"
     one = (await caller.get(f"/runs/{run_id}/deliveries/{run_id}-1")).json()["data"]

@@ -105,6 +105,23 @@ async def test_t44_an_expired_key_is_refused(app: App, caller: Caller, base_url:
         assert (await client.get(caller.root + "/contacts")).status_code == 401
 
 
+async def test_t44_a_remembered_key_ends_the_moment_it_expires(app: App, caller: Caller) -> None:
+    now = datetime.now(UTC)
+    doorkeeper = Doorkeeper(app.database, Pace(1000), clock=lambda: 100.0, today=lambda: now)
+    key, text = await key_with(app, caller, Permission.CONTACTS_READ)
+    request = _Request({"x-api-key": text})
+    update = "UPDATE api_key SET expires_at = $2 WHERE id = $1"
+    async with app.database.transaction() as tx:
+        await tx.connection.execute(update, key.id, now + timedelta(hours=1))
+    await doorkeeper.recognise(request)  # type: ignore[arg-type]
+    async with app.database.transaction() as tx:
+        await tx.connection.execute(update, key.id, now - timedelta(hours=1))
+    await doorkeeper.recognise(request)  # type: ignore[arg-type]
+    now += timedelta(hours=1)
+    with pytest.raises(Exception, match="not valid"):
+        await doorkeeper.recognise(request)  # type: ignore[arg-type]
+
+
 async def test_t44_a_key_is_shown_once_and_stored_nowhere(app: App, caller: Caller) -> None:
     headers = {"Idempotency-Key": "make-a-key"}
     body = {"name": "new", "permissions": ["contacts:read"]}

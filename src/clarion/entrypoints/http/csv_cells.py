@@ -34,4 +34,4 @@ def _cell(value: object, *, raw: bool) -> str:
 def csv_download(pieces: AsyncIterator[bytes], file_name: str) -> Stream:
     """Streams CSV as a file to save; a browser never shows it in place."""
     headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
-    return Stream(pieces, media_type=f"{CSV}; charset=utf-8; header=present", headers=headers)
+    return Stream(pieces, media_type=f"{CSV}; header=present", headers=headers)

@@ -20,7 +20,7 @@ class ProblemView(msgspec.Struct, rename="camel"):
     field: str
     """Where it is, as a path: `message.email.subject`, `contacts[3].email`, `header.Idempotency-Key`."""
     rule: str
-    """Which rule is broken, a stable word such as `required`, `type`, `maxLength`, `unknown`."""
+    """Which rule is broken, a stable word; JSON Schema's own (`required`, `type`, `maxLength`, …) where it has one."""
     message: str
     """The rule in a sentence."""
 

@@ -34,7 +34,7 @@ def reply_key(request: Incoming, principal: Principal) -> ReplyKey | None:
     if not given:
         return None
     if len(given) > 1 or not _KEY.fullmatch(given[0]):
-        raise Invalid(Problem("header.Idempotency-Key", "format", "must be 1 to 255 printable ASCII characters, once"))
+        raise Invalid(Problem("header.Idempotency-Key", "pattern", "must be 1 to 255 printable ASCII characters, once"))
     return ReplyKey(principal.key_id, request.scope["path"], given[0])
 
 

@@ -18,7 +18,7 @@ from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.trace import current
 
 _LOOPBACK: Final = ("127.", "::1", "::ffff:127.")
-_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+_EXPOSITION: Final = "text/plain; version=0.0.4"
 
 
 @get("/health/live", include_in_schema=False)

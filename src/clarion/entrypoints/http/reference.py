@@ -58,14 +58,14 @@ async def docs() -> Response[str]:
     """The reference as one page, readable without scripts."""
     current().route = "/docs"
     headers = {**_CACHED, "Content-Security-Policy": _POLICY}
-    return Response(_page(), media_type="text/html; charset=utf-8", headers=headers)
+    return Response(_page(), media_type="text/html", headers=headers)
 
 
 @get("/docs/reference.css", include_in_schema=False)
 async def style() -> Response[str]:
     """The look of the reference."""
     current().route = "/docs/reference.css"
-    return Response(_style(), media_type="text/css; charset=utf-8", headers=_CACHED)
+    return Response(_style(), media_type="text/css", headers=_CACHED)
 
 
 ROUTES = [openapi_json, docs, style]

@@ -104,8 +104,10 @@ def read_query(request: Incoming, model: type[T]) -> T:
     raw = request.scope["query_string"]
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_QUERY_FIELDS)
+    except UnicodeDecodeError:
+        raise Malformed(Problem("query", "utf8", "is not a UTF-8 query string")) from None
     except ValueError:
-        raise Malformed(Problem("query", "encoding", "is not a UTF-8 query string")) from None
+        raise Malformed(Problem("query", "maxProperties", f"has more than {_QUERY_FIELDS} parameters")) from None
     problems = [p for name, value in pairs if (p := text_problem(f"query.{name}"[:80], name + value))]
     found: dict[str, Json] = dict(pairs)
     if len(found) != len(pairs):
@@ -182,14 +184,16 @@ def _problem(value: Json, model: Any, prefix: str, *, strict: bool) -> list[Prob
 _RULES: Final = (
     (re.compile(r"unknown field"), "unknown"),
     (re.compile(r"missing required"), "required"),
+    (re.compile(r"array` of length <="), "maxItems"),
+    (re.compile(r"array` of length >="), "minItems"),
     (re.compile(r"length <="), "maxLength"),
     (re.compile(r"length >="), "minLength"),
     (re.compile(r"matching regex"), "pattern"),
-    (re.compile(r"timezone component"), "timezone"),
+    (re.compile(r"timezone component"), "dateTime"),
     (re.compile(r"enum value"), "enum"),
-    (re.compile(r"> ?=|>"), "minimum"),
-    (re.compile(r"<=|<"), "maximum"),
-    (re.compile(r"Invalid RFC3339"), "datetime"),
+    (re.compile(r">="), "minimum"),
+    (re.compile(r"<="), "maximum"),
+    (re.compile(r"Invalid RFC3339"), "dateTime"),
 )
 
 

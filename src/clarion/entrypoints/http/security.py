@@ -10,6 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from clarion.application.access import authenticate
@@ -24,6 +25,10 @@ REMEMBERED_S: Final = 4.0
 _REMEMBERED_KEYS: Final = 10_000
 BURST_S: Final = 2
 """A key may save up this many seconds of its rate."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Pace:
@@ -56,10 +61,17 @@ class Pace:
 class Doorkeeper:
     """Recognises keys and refuses what they may not do."""
 
-    def __init__(self, database: Database, pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        pace: Pace,
+        clock: Callable[[], float] = time.monotonic,
+        today: Callable[[], datetime] = _now,
+    ) -> None:
         self._database = database
         self._pace = pace
         self._clock = clock
+        self._today = today
         self._known: dict[bytes, tuple[Principal, float]] = {}
 
     async def admit(self, request: Incoming, permission: Permission) -> Principal:
@@ -81,7 +93,7 @@ class Doorkeeper:
         presented = _presented(request)
         name = hashlib.sha256(presented.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(name)
-        if known and self._clock() < known[1]:
+        if known and self._clock() < known[1] and not self._has_expired(known[0]):
             return known[0]
         asked_at = self._clock()
         async with self._database.transaction() as tx:
@@ -90,6 +102,9 @@ class Doorkeeper:
             self._known.clear()
         self._known[name] = (principal, asked_at + REMEMBERED_S)
         return principal
+
+    def _has_expired(self, principal: Principal) -> bool:
+        return principal.expires_at is not None and principal.expires_at <= self._today()
 
     def forget(self, key_id: Id) -> None:
         """Forgets a key that was just revoked here, so that its end holds at once in this process."""

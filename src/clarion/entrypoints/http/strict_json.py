@@ -67,7 +67,7 @@ def text_problem(field: str, text: str) -> Problem | None:
 
 
 def _too_deep(name: str) -> Malformed:
-    return Malformed(Problem(name, "depth", f"is nested deeper than {DEPTH_LIMIT} levels"))
+    return Malformed(Problem(name, "maxDepth", f"is nested deeper than {DEPTH_LIMIT} levels"))
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

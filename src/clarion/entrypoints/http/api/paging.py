@@ -83,7 +83,7 @@ def number_mark(number: int) -> bytes:
 def as_ids(texts: Sequence[str], field: str) -> list[Id]:
     """Ids in a body. Raises `Invalid` naming each that cannot be one."""
     found = [(number, parse_id(text)) for number, text in enumerate(texts)]
-    wrong = [Problem(f"{field}[{number}]", "unknown", "is not an id") for number, id_ in found if id_ is None]
+    wrong = [Problem(f"{field}[{number}]", "pattern", "is not an id") for number, id_ in found if id_ is None]
     if wrong:
         raise Invalid.of(wrong)
     return [id_ for _, id_ in found if id_ is not None]

@@ -15,6 +15,7 @@ from clarion.application.ports import Transaction
 from clarion.application.senders import (
     CREDENTIAL_LIMIT,
     NAME_LIMIT,
+    RATE_LEAST,
     RATE_LIMIT,
     SenderDraft,
     create_sender,
@@ -35,7 +36,7 @@ Port = Annotated[int, Meta(ge=1, le=65535, examples=[587])]
 Credential = Annotated[str, Meta(min_length=1, max_length=CREDENTIAL_LIMIT)]
 FromAddress = Annotated[str, Meta(min_length=1, max_length=512, examples=["Clarion <news@sender.example>"])]
 Connections = Annotated[int, Meta(ge=1, le=MAX_CONNECTIONS_LIMIT, description="Per worker process.")]
-Rate = Annotated[float, Meta(gt=0, le=RATE_LIMIT, description="Messages per second; null is no limit.")]
+Rate = Annotated[float, Meta(ge=RATE_LEAST, le=RATE_LIMIT, description="Messages per second; null is no limit.")]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, examples=["Main relay"])]
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from litestar import Response
 
-HTML: Final = "text/html; charset=utf-8"
+HTML: Final = "text/html"
 _STYLE: Final = (
     "body{margin:0;font:1.125rem/1.5 system-ui,sans-serif;color:#1c2430;background:#f5f6f8}"
     "main{box-sizing:border-box;width:calc(100% - 2rem);max-width:30rem;margin:12vh auto;padding:2rem}"
