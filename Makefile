@@ -12,13 +12,14 @@ READY := .venv/.ready
 ARGS ?=
 TIER ?= short
 RECIPIENTS ?= 200000
+READERS ?= 50000
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check fix docs bench crash audit lock clean
+.PHONY: help setup demo serve test check fix docs bench crash acceptance audit lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## create .venv from the hash-checked lock (instant the second time)
 	@:
@@ -65,6 +66,10 @@ bench: setup ## the send benchmark beside Postfix's smtp-source (RECIPIENTS=2000
 
 crash: setup ## kill workers at random moments and account for every recipient (TIER=short|full)
 	@$(RUN) -m tests.crash.run --tier $(TIER) $(ARGS)
+
+acceptance: setup ## 50,000 emails to foreign mail servers, each read back; then start a million (READERS=50000)
+	@$(RUN) -m tests.acceptance.foreign_servers --readers $(READERS)
+	@$(RUN) -m tests.acceptance.start_a_million $(ARGS)
 
 audit: setup ## known vulnerabilities of the locked packages (needs the network)
 	@$(RUN) -m pip_audit --strict --disable-pip --require-hashes -r requirements.lock

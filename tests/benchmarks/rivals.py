@@ -39,14 +39,14 @@ def program(name: str) -> str | None:
 def null_sink(*, ours: bool = False) -> Iterator[NullSink]:
     """Runs a null sink on a free loopback port for the block."""
     tool = None if ours else program("smtp-sink")
-    port = _free_port()
+    port = free_port()
     # smtp-sink gives up its rights when root starts it, and then has to be told for whom.
     rights = ["-u", "nobody"] if os.geteuid() == 0 else []
     ours_command = [sys.executable, "-m", "tests.support.sink", "--null", "--port", str(port)]
     command = [tool, *rights, f"127.0.0.1:{port}", "1000"] if tool else ours_command
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        _until_listening(port)
+        until_listening(port)
         yield NullSink("smtp-sink" if tool else "our null sink", port, process.pid)
     finally:
         process.terminate()
@@ -83,14 +83,14 @@ def _children_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _until_listening(port: int) -> None:
+def until_listening(port: int) -> None:
     for _ in range(200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -36,7 +36,7 @@ inet_protocols = ipv4
 myhostname = postfix.test
 mydestination =
 mynetworks =
-default_transport = smtp:[127.0.0.1]:{sink_port}
+default_transport = {transport}
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
 message_size_limit = 200000
@@ -53,6 +53,12 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{auth_port}
 """
+_MAILDIR = """
+virtual_mailbox_base = {maildir}
+virtual_mailbox_maps = static:everyone/
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{uid}
+"""
 _MASTER = """
 127.0.0.1:{starttls_port} inet n - n - 20 smtpd -o smtpd_tls_security_level=encrypt
 127.0.0.1:{tls_port} inet n - n - 20 smtpd -o smtpd_tls_wrappermode=yes
@@ -67,6 +73,7 @@ trace unix - - n - 0 bounce
 flush unix n - n 1000? 0 flush
 smtp unix - - n - - smtp
 retry unix - - n - - error
+virtual unix - n n - - virtual
 error unix - - n - - error
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
@@ -93,17 +100,20 @@ def why_not() -> str | None:
 
 
 @asynccontextmanager
-async def running_postfix(sink_port: int) -> AsyncIterator[Postfix]:
-    """Runs Postfix for the block; what it accepts it relays to the sink."""
+async def running_postfix(sink_port: int = 0, *, maildir: Path | None = None) -> AsyncIterator[Postfix]:
+    """Runs Postfix for the block; what it accepts it relays to the sink, or stores in `maildir` / everyone / new."""
     home = Path(tempfile.mkdtemp(prefix="clarion-postfix-"))
     home.chmod(0o755)
     certificates = make_certificates(home)
     ports = [_free_port(), _free_port()]
     async with await asyncio.start_server(_check_login, "127.0.0.1", 0) as auth:
-        names = {"home": home, "sink_port": sink_port, "certificates": certificates}
+        names: dict[str, object] = {"home": home, "certificates": certificates}
+        names |= {"transport": "virtual" if maildir else f"smtp:[127.0.0.1]:{sink_port}"}
         names |= {"starttls_port": ports[0], "tls_port": ports[1]}
         names |= {"auth_port": auth.sockets[0].getsockname()[1]}
         _write(home, names)
+        if maildir:
+            _store_in(maildir, home)
         try:
             await _run("-c", str(home / "etc"), "start")
             yield Postfix(ports[0], ports[1], certificates)
@@ -121,6 +131,13 @@ def _write(home: Path, names: dict[str, object]) -> None:
             shutil.copy(Path("/etc/postfix") / part, home / "etc")
     (home / "etc" / "main.cf").write_text(_MAIN.format(**names))
     (home / "etc" / "master.cf").write_text(_MASTER.format(**names))
+
+
+def _store_in(maildir: Path, home: Path) -> None:
+    nobody = pwd.getpwnam("nobody").pw_uid
+    shutil.chown(maildir, nobody)
+    with (home / "etc" / "main.cf").open("a") as settings:
+        settings.write(_MAILDIR.format(maildir=maildir, uid=nobody))
 
 
 async def _run(*arguments: str) -> None:
