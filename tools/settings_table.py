@@ -15,7 +15,11 @@ from clarion.settings import PREFIX, Settings
 PAGE = Path("README.md")
 BEGIN, END = "<!-- settings: written by tools/settings_table.py -->\n", "<!-- end of settings -->\n"
 # Defaults that are found out on each machine.
-FOUND_OUT = {"data_dir": "`~/.local/share/clarion`", "workers": "one per core but one", "helo_name": "this machine's name"}
+FOUND_OUT = {
+    "data_dir": "`~/.local/share/clarion`",
+    "workers": "one per core but one",
+    "helo_name": "this machine's name",
+}
 
 
 def default_of(field: Field[Any]) -> str:

@@ -5,10 +5,11 @@ Used before a start (checks, preview, test sends) and by the send path. Where to
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from clarion.application.ports.runs import RunSource
 from clarion.domain.campaign import Campaign, Category
+from clarion.domain.contact import Contact
 from clarion.domain.content import EmailContent
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id
@@ -18,6 +19,9 @@ from clarion.rendering.plan import EmailPlan, RunFacts, compile_email
 
 _NOWHERE: Final = Id(bytes(12))
 _PLACEHOLDER_FROM: Final = "sender@clarion.invalid"
+
+STRANGER: Final = "someone@clarion.invalid"
+"""Who a message is rendered for when no contact is named."""
 
 
 def plan_of_run(source: RunSource, sender: Sender, links: Links) -> EmailPlan:
@@ -73,3 +77,19 @@ def check_content(email: EmailContent, category: Category, links: Links) -> list
     except Invalid as error:
         return list(error.problems)
     return []
+
+
+def facts_of(contact: Contact | None) -> dict[str, Any]:
+    """A contact as templates see it: plain data under the API's names."""
+    if contact is None:
+        return {"attributes": {}}
+    return {
+        "externalId": contact.external_id,
+        "email": contact.email,
+        "phone": contact.phone,
+        "firstName": contact.first_name,
+        "lastName": contact.last_name,
+        "language": contact.language,
+        "timezone": contact.timezone,
+        "attributes": contact.attributes,
+    }

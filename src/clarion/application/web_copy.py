@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from clarion.application.messages import plan_of_run
+from clarion.application.messages import facts_of, plan_of_run
 from clarion.application.ports import Transaction
-from clarion.application.preview import facts_of
 from clarion.domain.errors import Invalid, NotFound
 from clarion.domain.ids import Id
 from clarion.rendering.headers import date_header

@@ -20,7 +20,8 @@ from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Verdict
 
-# index: batch_queue, in its order; a handful of leased rows are stepped over.
+# index: batch_queue, in its order: a run's first batches before another's later ones, so that a small run never waits
+# for a large one. Batches that are leased, not due or of a paused run are stepped over.
 _CLAIM: Final = """
 UPDATE batch AS b
 SET worker = $1, lease_until = now() + $4::interval, epoch = b.epoch + 1
@@ -29,7 +30,7 @@ WHERE r.id = b.run_id AND (b.run_id, b.no) = (
     SELECT q.run_id, q.no
     FROM batch AS q JOIN run AS qr ON qr.id = q.run_id AND qr.state = 'sending'
     WHERE q.lane = ANY($2::text[]) AND q.due_at <= now() AND q.worker IS NULL AND qr.sender_id <> ALL($3::bytea[])
-    ORDER BY q.lane DESC, q.due_at
+    ORDER BY q.lane DESC, q.no
     LIMIT 1
     FOR UPDATE OF q SKIP LOCKED)
 RETURNING b.run_id, r.account_id, r.sender_id, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs

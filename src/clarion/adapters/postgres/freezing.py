@@ -15,13 +15,14 @@ from clarion.application.ports.runs import Slice
 BATCH_SIZE: Final = 500
 """Deliveries claimed together."""
 
-# index: run_unfinished. The lock lasts as long as the slice, so two workers never take the same run.
+# index: run_unfinished. The lock lasts as long as the slice, so two workers never take the same run. Whoever has the
+# fewest frozen comes first, so a small run never waits for a large one.
 _NEXT_TO_FREEZE: Final = """
 SELECT id, account_id, state, category, lane, group_ids, contact_ids, snapshot_cursor, next_seq, next_batch,
        started_snapshot::text AS started_snapshot
 FROM run
 WHERE finished_at IS NULL AND NOT snapshot_done
-ORDER BY lane DESC, id LIMIT 1
+ORDER BY next_seq, id LIMIT 1
 FOR UPDATE SKIP LOCKED
 """
 

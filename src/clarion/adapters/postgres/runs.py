@@ -119,7 +119,10 @@ RETURNING no
 """
 
 # index: run_unfinished.
-_UNFINISHED: Final = "SELECT id, state FROM run WHERE finished_at IS NULL ORDER BY id LIMIT $1"
+_UNFINISHED: Final = """
+SELECT id, state FROM run
+WHERE finished_at IS NULL AND state IN ('sending', 'stopped', 'failed') ORDER BY id LIMIT $1
+"""
 
 # index: run_pkey, batch_pkey.
 _CLOSE_STOPPED: Final = """
@@ -212,7 +215,7 @@ class RunStore:
         return False
 
     async def unfinished(self, limit: int) -> list[tuple[Id, RunState]]:
-        """Runs that are not closed, oldest first."""
+        """Runs that may be due to be closed, oldest first."""
         return [(Id(run_id), RunState(state)) for run_id, state in await self._connection.fetch(_UNFINISHED, limit)]
 
     async def close_stopped(self, run_id: Id) -> bool:

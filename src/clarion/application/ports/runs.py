@@ -91,7 +91,7 @@ class Runs(Protocol):
         ...
 
     async def unfinished(self, limit: int) -> list[tuple[Id, RunState]]:
-        """Runs that are not closed, oldest first."""
+        """Runs that may be due to be closed (sending, stopped or failed), oldest first."""
         ...
 
     async def close_stopped(self, run_id: Id) -> bool:

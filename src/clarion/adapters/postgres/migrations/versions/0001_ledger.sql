@@ -268,7 +268,7 @@ CREATE TABLE batch (
     worker       text,
     PRIMARY KEY (run_id, no)
 ) WITH (fillfactor = 50);
-CREATE INDEX batch_queue ON batch (lane DESC, due_at);
+CREATE INDEX batch_queue ON batch (lane DESC, no, due_at);
 CREATE INDEX batch_leased ON batch (lease_until) WHERE worker IS NOT NULL;
 
 -- Replies to requests that came with an Idempotency-Key, kept for 24 hours.
