@@ -124,7 +124,8 @@ class Sink:
         event = asyncio.Event()
         self._waiters.append((count, event))
         if len(self.accepted) < count:
-            await asyncio.wait_for(event.wait(), patience_s)
+            async with asyncio.timeout(patience_s):
+                await event.wait()
 
     async def wait_deserted(self, patience_s: float = 10.0) -> None:
         """Waits until no client is connected."""

@@ -100,7 +100,8 @@ class Supervisor:
             if time.monotonic() - started > STEADY_S:
                 pause = FIRST_PAUSE_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     async def _run_once(self, child: Child, parent_fd: int) -> int:

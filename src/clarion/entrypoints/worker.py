@@ -7,6 +7,7 @@ database. A stop finishes the windows on the wire, records them and gives every 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -64,50 +65,54 @@ class Worker:
 
     async def run(self, drain_s: float) -> bool:
         """Works until `stopping` is set, then drains for at most `drain_s`; tells whether it gave everything back."""
-        loops = [
-            asyncio.create_task(self._keep_on(step), name=step.__name__)
-            for step in (
-                self._listen,
-                self._claim,
-                self._freeze,
-                self._import,
-                self._keep_leases,
-                self._tick,
-                self._sweep,
-            )
-        ]
+        claiming = asyncio.create_task(self._claim_until_stopping())
+        leases = asyncio.create_task(self._keep_on(self._keep_leases))
+        steps = (self._listen, self._freeze, self._import, self._tick, self._sweep)
+        loops = [asyncio.create_task(self._keep_on(step)) for step in steps]
         await self.stopping.wait()
-        for loop in loops:
-            if loop.get_name() != self._keep_leases.__name__:
-                loop.cancel()
-        drained = await self._drain(drain_s)
+        self._make_room()
         for loop in loops:
             loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        drained = await self._drain(claiming, drain_s)
+        for loop in (claiming, leases):
+            loop.cancel()
+        await asyncio.gather(claiming, leases, *loops, return_exceptions=True)
         return drained
 
-    async def _drain(self, drain_s: float) -> bool:
-        held = list(self._held)
-        if not held:
-            return True
-        _, late = await asyncio.wait(held, timeout=drain_s)
+    async def _drain(self, claiming: asyncio.Task[None], drain_s: float) -> bool:
+        held = len(self._held)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await asyncio.wait([claiming])
+                while self._held:
+                    await asyncio.wait(list(self._held))
+        late = list(self._held)
         for drive in late:
             drive.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        logger().info(Event.WORKER_STOPPING, batches=len(held), unfinished=len(late))
-        return not late
+        if held:
+            logger().info(Event.WORKER_STOPPING, batches=held, unfinished=len(late))
+        return claiming.done() and not late
+
+    async def _claim_until_stopping(self) -> None:
+        """Ends by itself: cut off in the middle, a claim could leave a lease that nobody knows of."""
+        while not self.stopping.is_set():
+            await self._carefully(self._claim)
 
     async def _keep_on(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Repeats one loop's step; what goes wrong in it is told and rested after, never the end of the loop."""
         while True:
-            try:
-                await step()
-            except Unavailable as error:
-                logger().warning(Event.DATABASE_DOWN, loop=step.__name__, problem=str(error))
-                await asyncio.sleep(TROUBLE_S)
-            except Exception:  # noqa: BLE001 - the edge of the worker: told, rested after, never the end of a loop
-                logger().exception(Event.TASK_FAILED, loop=step.__name__)
-                await asyncio.sleep(TROUBLE_S)
+            await self._carefully(step)
+
+    async def _carefully(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Takes one loop's step; what goes wrong in it is told and rested after, never the end of the loop."""
+        try:
+            await step()
+        except Unavailable as error:
+            logger().warning(Event.DATABASE_DOWN, loop=step.__name__, problem=str(error))
+            await asyncio.sleep(TROUBLE_S)
+        except Exception:  # noqa: BLE001 - the edge of the worker: told, rested after, never the end of a loop
+            logger().exception(Event.TASK_FAILED, loop=step.__name__)
+            await asyncio.sleep(TROUBLE_S)
 
     async def _listen(self) -> None:
         """Wakes the waiting loops at a ring. Whoever took an event before looking for work has missed nothing."""

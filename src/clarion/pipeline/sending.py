@@ -193,7 +193,8 @@ class Drive:
 async def set_within(event: asyncio.Event, wait_s: float) -> bool:
     """Waits at most `wait_s` seconds for the event; tells whether it was set."""
     try:
-        await asyncio.wait_for(event.wait(), wait_s)
+        async with asyncio.timeout(wait_s):
+            await event.wait()
     except TimeoutError:
         return False
     return True

@@ -185,7 +185,8 @@ class PostgresDatabase:
     async def aclose(self) -> None:
         """Gives all connections back; ends them by force when one is still busy after 5 s."""
         try:
-            await asyncio.wait_for(self.pool.close(), CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self.pool.close()
         except TimeoutError:
             self.pool.terminate()
 

@@ -56,7 +56,8 @@ class WorkSignal:
     async def wait(self, timeout_s: float) -> bool:
         """Waits for a call, at most `timeout_s`; tells whether one came. Calls that came since the last wait count."""
         try:
-            await asyncio.wait_for(self._event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._event.wait()
         except TimeoutError:
             return False
         self._event.clear()
@@ -87,6 +88,7 @@ class WorkSignal:
         self._event.set()  # what was said while nobody listened
         while not lost.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), PROBE_EVERY_S)
+                async with asyncio.timeout(PROBE_EVERY_S):
+                    await lost.wait()
             if not lost.is_set():
                 await connection.execute("SELECT 1", timeout=LONGEST_PAUSE_S)

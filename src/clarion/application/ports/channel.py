@@ -53,7 +53,8 @@ class Window:
         """Waits until every message has an outcome, at most `patience_s`; tells whether they all have."""
         if not self._done.is_set():
             try:
-                await asyncio.wait_for(self._done.wait(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    await self._done.wait()
             except TimeoutError:
                 return False
         return True

@@ -39,7 +39,8 @@ async def _catch(port: int, folder: Path) -> None:
     shown = 0
     while not stopping.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), _WRITE_EVERY_S)
+            async with asyncio.timeout(_WRITE_EVERY_S):
+                await stopping.wait()
         if catcher.total != shown:
             shown = catcher.total
             mailbox.write(shown)
