@@ -223,24 +223,27 @@ async def _click(client: Client, findings: Findings) -> None:
 
 
 @asynccontextmanager
-async def _servers(folder: Path) -> AsyncIterator[tuple[Tap | None, Postfix | None]]:
+async def _servers(folder: Path, *, only: str | None) -> AsyncIterator[tuple[Tap | None, Postfix | None]]:
     """The foreign servers there are; says which are missing."""
     mail = folder / "mail"
     mail.mkdir()
     async with contextlib.AsyncExitStack() as stack:
-        tap = stack.enter_context(_smtp_sink(folder / "sink")) if program("smtp-sink") else None
-        postfix = await stack.enter_async_context(running_postfix(maildir=mail)) if why_not() is None else None
-        if tap is None:
+        tap, postfix = None, None
+        if only != "postfix" and program("smtp-sink"):
+            tap = stack.enter_context(_smtp_sink(folder / "sink"))
+        elif only != "postfix":
             print("skipped: smtp-sink is not installed (Debian: apt install postfix)")
-        if postfix is None:
-            print(f"skipped: Postfix ({why_not()})")
+        if only != "smtp-sink" and why_not() is None:
+            postfix = await stack.enter_async_context(running_postfix(maildir=mail))
+        elif only != "smtp-sink":
+            print(f"skipped: {why_not()}")
         yield tap, postfix
 
 
 async def perform(options: argparse.Namespace, folder: Path) -> int:
     """The whole story; returns how many kinds of faults there are."""
     people = list(readers(options.readers))
-    async with _servers(folder) as (tap, postfix):
+    async with _servers(folder, only=options.only) as (tap, postfix):
         if tap is None and postfix is None:
             return 0
         settings = {
@@ -278,6 +281,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Sends to foreign mail servers and reads everything back.")
     parser.add_argument("--readers", type=int, default=50_000)
     parser.add_argument("--connections", type=int, default=5)
+    parser.add_argument("--only", choices=["smtp-sink", "postfix"], help="leave the other server out")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="clarion-acceptance-"))
     folder.chmod(0o755)
