@@ -6,6 +6,7 @@ Every case sends good messages around the bad one: nothing that happens to one m
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -207,6 +208,16 @@ async def test_f44_a_silent_answer_holds_its_own_connection_only() -> None:
             connection.cut()
         assert await window.wait(5)
         assert [settled(outcome) for _, outcome in window.drain()] == [(Verdict.UNKNOWN, Reason.NO_ANSWER)]
+
+
+async def test_f44_time_in_which_the_process_stood_still_is_nobodys_silence() -> None:
+    async with Sink() as sink, smtp(sink.port) as channel:
+        window = Window([email("slow0.1@town.test")])
+        channel.send(window)
+        await sink.wait_accepted(1)
+        time.sleep(BRISK.dot + 0.2)  # noqa: ASYNC251 - stops the loop on purpose
+        assert await window.wait(5)
+        assert [outcome.verdict for _, outcome in window.drain()] == [Verdict.SENT]
 
 
 async def test_f48_a_greylisted_message_is_accepted_when_tried_again() -> None:

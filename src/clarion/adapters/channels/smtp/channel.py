@@ -49,6 +49,7 @@ class SmtpChannel:
         self._idle: list[Exchange] = []
         self._openings: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
+        self._tick_due = 0.0
         self._closing = False
         self._empty = asyncio.Event()
         self._failures = 0
@@ -206,17 +207,25 @@ class SmtpChannel:
 
     def _wind(self) -> None:
         if self._ticker is None and (self._exchanges or self._openings or self._backlog.size):
-            self._ticker = asyncio.get_running_loop().call_later(self._timeouts.tick, self._tick)
+            self._tick_due = self._now() + self._timeouts.tick
+            self._ticker = asyncio.get_running_loop().call_at(self._tick_due, self._tick)
 
     def _tick(self) -> None:
         self._ticker = None
         now = self._now()
+        self._excuse(now - self._tick_due)
         for exchange in list(self._exchanges):
             exchange.check(now)
         self._let_go(now)
         self._backlog.forget_done()
         self._hand_out()
         self._wind()
+
+    def _excuse(self, late_s: float) -> None:
+        """Time in which this process stood still is nobody's silence: answers may have come that were not read yet."""
+        self._moved_at += late_s
+        for exchange in self._exchanges:
+            exchange.excuse(late_s)
 
     def _let_go(self, now: float) -> None:
         """Settles what has waited too long while nothing moved: held for ever, it would hold up its whole batch."""

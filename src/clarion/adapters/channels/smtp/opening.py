@@ -89,9 +89,10 @@ class Dialogue:
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
         except TimeoutError:
-            raise OpeningFailed(
-                Outcome.retry(Reason.CONNECTION_FAILED, f"the server did not answer within {patience_s:g} s")
-            ) from None
+            if not self._replies:  # an answer may come together with the end, when this process stood still
+                raise OpeningFailed(
+                    Outcome.retry(Reason.CONNECTION_FAILED, f"the server did not answer within {patience_s:g} s")
+                ) from None
         if not self._replies:
             raise OpeningFailed(Outcome.retry(Reason.CONNECTION_FAILED, self._lost or ""))
         try:
