@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.support.scene import LINKS, finished
+from tests.support.scene import LINKS, Scene, finished
 from tests.support.workers import SEALER
 
 from clarion.adapters.postgres.database import PostgresDatabase
-from clarion.application import access, campaigns, contacts, groups, lifecycle, runs, senders
+from clarion.application import access, campaigns, contacts, groups, lifecycle, runs, senders, suppressions
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.contacts import ContactDraft
 from clarion.application.lifecycle import Started
@@ -18,8 +19,11 @@ from clarion.domain.campaign import Campaign, Category
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
 from clarion.domain.sender import Security
+from clarion.domain.suppression import SuppressionChannel, SuppressionReason
 
 EMAIL = EmailContent(subject="Hello", html="<p>Hello {{ contact.email }}</p>")
+MANY = [f"person{n}@load.example" for n in range(600)]
+"""Addresses to build a stage with."""
 
 
 @dataclass(slots=True)
@@ -89,6 +93,14 @@ class Stage:
             found = await tx.deliveries.page(run_id, None, None, 0, 10_000)
         return {row.address or row.contact_id.hex(): (row.state.value, row.reason) for row in found}
 
+    async def suppress(self, address: str, reason: SuppressionReason) -> None:
+        """Suppresses an address as the API does: commit, then wait for the barrier."""
+        async with self.database.transaction() as tx:
+            await suppressions.suppress(
+                tx, account_id=self.account_id, channel=SuppressionChannel.EMAIL, address=address, reason=reason
+            )
+        await self.barrier()
+
     async def execute(self, statement: str, *values: object) -> None:
         """Runs a statement, to move a clock in the database."""
         async with self.database.reading() as tx:
@@ -140,3 +152,33 @@ async def build(
     stage.sender_id = sender.id
     stage.campaign_id = campaign.id
     return stage
+
+
+def over(database: PostgresDatabase, scene: Scene) -> Stage:
+    """The stage of a load scene, for what is done to its campaign; it knows no group, sender or contact of it."""
+    return Stage(database, scene.account_id, scene.account_id, scene.account_id, scene.campaign_id)
+
+
+async def states(database: PostgresDatabase, run_id: bytes) -> dict[str, int]:
+    """How many deliveries of the run are in each state."""
+    async with database.reading() as tx:
+        rows = await tx.connection.fetch("SELECT state, count(*) FROM delivery WHERE run_id = $1 GROUP BY 1", run_id)
+    return {row["state"]: row["count"] for row in rows}
+
+
+async def unleased(database: PostgresDatabase) -> bool:
+    """True when no worker holds a batch."""
+    async with database.reading() as tx:
+        return bool(await tx.connection.fetchval("SELECT NOT EXISTS (SELECT FROM batch WHERE worker IS NOT NULL)"))
+
+
+async def settled(database: PostgresDatabase, run_id: bytes, counts: dict[str, int]) -> bool:
+    """True when the run's deliveries are in these states and no worker holds a batch."""
+    return await states(database, run_id) == counts and await unleased(database)
+
+
+async def until(holds: Callable[[], Awaitable[bool]], patience_s: float = 20) -> None:
+    """Asks the database again and again until it holds: what workers do there gives tests no other signal."""
+    async with asyncio.timeout(patience_s):
+        while not await holds():
+            await asyncio.sleep(0.02)
