@@ -41,7 +41,7 @@ def _default_data_dir() -> Path:
 
 
 def _spare_cores() -> int:
-    """A core a worker, and one left to the database and the API: on two cores a second worker costs more than it adds."""
+    """A core a worker, one left to the database and the API: on two cores a second worker costs more than it adds."""
     return max(1, _cores() - 1)
 
 
