@@ -37,6 +37,7 @@ the server's log. Send an API key as `Authorization: Bearer …` or `X-API-Key: 
 needs. Every POST takes an `Idempotency-Key`: sent again within 24 hours with the same body, it does nothing and gets
 the first answer, byte for byte. Lists are pages with a signed cursor. Times are ISO 8601 in UTC. JSON is read strictly:
 duplicate keys, unknown fields, NaN and numbers beyond 64 bits are refused, and a refusal names every field and rule.
+A JSON body has at most 1 MiB (`CLARION_MAX_BODY_BYTES`) and 32 levels, a query 50 parameters.
 """
 
 _ERRORS: Final[dict[int, tuple[str, str, str]]] = {

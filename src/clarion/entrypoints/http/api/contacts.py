@@ -41,7 +41,11 @@ Timezone = Annotated[str, Meta(max_length=64, description="An IANA time zone.", 
 Attributes = Annotated[
     dict[str, Any],
     Meta(
-        description="Merged key by key over the stored ones; a key given as null is removed. At most 64 kB.",
+        description=(
+            "Merged key by key over the stored ones; a key given as null is removed. At most "
+            f"{rules.ATTRIBUTES_LIMIT // 1024} kB as JSON, {rules.ATTRIBUTES_DEPTH} levels, {rules.ATTRIBUTES_KEYS} "
+            f"keys of 1 to {rules.ATTRIBUTE_NAME_LIMIT} characters."
+        ),
         examples=[{"city": "London", "plan": "free"}],
     ),
 ]

@@ -114,7 +114,8 @@ async def _find(tx: Transaction, call: Call[Any, Any]) -> Import:
     summary="Import contacts",
     description=(
         "Stream a file in the body: CSV with a header row, or one JSON object a line. Header names map to fields; "
-        "unknown columns become attributes. Poll the import until it is `completed` or `failed`."
+        "unknown columns become attributes. Poll the import until it is `completed` or `failed`. "
+        "A file has at most 2 GiB (`CLARION_MAX_IMPORT_BYTES`) and 200 columns, a cell at most 64 kB, a row 1 MB."
     ),
     body_types=tuple(_FORMATS), query=ImportQuery, data=ImportView, status=202,
 )  # fmt: skip
