@@ -2,6 +2,7 @@
 
     python -m tests.acceptance.start_a_million                 part of `make acceptance`
     python -m tests.acceptance.start_a_million --not-vacuumed  tables as a load leaves them
+    python -m tests.acceptance.start_a_million --groups 3      the same people spread over groups
 
 The contacts are written by SQL, everything else goes over HTTP. Exits 1 when a count is wrong or a bound is broken.
 """
@@ -48,8 +49,11 @@ INSERT INTO suppression (account_id, channel, address_key, reason)
 SELECT $1, 'email', 'person' || n || '@town.example', CASE WHEN n % 200 = 3 THEN 'manual' ELSE 'unsubscribed' END
 FROM generate_series(1, $2::int) AS n WHERE n % 200 = 3 OR n % 1000 = 7
 """
-_GROUP = "INSERT INTO contact_group (id, account_id, name) VALUES ($1, $2, 'everyone')"
-_MEMBERS = "INSERT INTO group_member (group_id, contact_id) SELECT $1, id FROM contact WHERE account_id = $2"
+_GROUP = "INSERT INTO contact_group (id, account_id, name) VALUES ($1, $2, $3)"
+_MEMBERS = """
+INSERT INTO group_member (group_id, contact_id)
+SELECT $1, id FROM contact WHERE account_id = $2 AND get_byte(id, 11) % $3 = $4
+"""
 _LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'clarion-listen'"
 
 
@@ -58,16 +62,19 @@ def eligible(count: int) -> int:
     return sum(n % 100 != 0 and n % 200 not in {1, 3} and n % 1000 != 7 for n in range(1, count + 1))
 
 
-async def _load(connection: asyncpg.Connection[asyncpg.Record], account: bytes, count: int) -> None:
-    began, group = time.monotonic(), new_id()
+def _groups(options: argparse.Namespace) -> list[str]:
+    return [f"people-{number}" for number in range(options.groups)]
+
+
+async def _load(connection: asyncpg.Connection[asyncpg.Record], account: bytes, count: int, groups: list[str]) -> None:
+    began = time.monotonic()
     await connection.execute("SET statement_timeout = 0")
-    for statement, values in (
-        (_CONTACTS, (account, count)),
-        (_SUPPRESSIONS, (account, count)),
-        (_GROUP, (group, account)),
-        (_MEMBERS, (group, account)),
-    ):
-        await connection.execute(statement, *values, timeout=900)
+    await connection.execute(_CONTACTS, account, count, timeout=900)
+    await connection.execute(_SUPPRESSIONS, account, count, timeout=900)
+    for number, name in enumerate(groups):
+        group = new_id()
+        await connection.execute(_GROUP, group, account, name)
+        await connection.execute(_MEMBERS, group, account, len(groups), number, timeout=900)
     print(f"loaded {count:,} contacts in {time.monotonic() - began:.1f} s", flush=True)
 
 
@@ -86,7 +93,7 @@ async def _until_quiet(client: Client, campaign: str) -> None:
 async def _start_once(client: Client, name: str, tap: Tap, options: argparse.Namespace) -> list[str]:
     """One measured start; returns what was wrong."""
     relay = {"host": "127.0.0.1", "port": tap.port, "security": "none", "fromAddress": "load@sender.example"}
-    campaign = await client.campaign(name, ["everyone"], relay, EMAIL)
+    campaign = await client.campaign(name, _groups(options), relay, EMAIL)
     tap.first_data_at = None
     load, began = os.getloadavg()[0], time.monotonic()
     answer = await client.bare_post(f"/campaigns/{campaign}/start")
@@ -112,7 +119,7 @@ def _counted(started: dict[str, object], count: int) -> list[str]:
 async def _start_twice(client: Client, tap: Tap, options: argparse.Namespace) -> list[str]:
     """Two starts at the same moment: one run."""
     relay = {"host": "127.0.0.1", "port": tap.port, "security": "none", "fromAddress": "load@sender.example"}
-    campaign = await client.campaign("two at once", ["everyone"], relay, EMAIL)
+    campaign = await client.campaign("two at once", _groups(options), relay, EMAIL)
     # Both connections are open before: the second start does not wait for its handshake.
     await asyncio.gather(client.get("/senders"), client.get("/groups"))
     answers = await asyncio.gather(*(client.bare_post(f"/campaigns/{campaign}/start") for _ in range(2)))
@@ -139,7 +146,7 @@ async def perform(options: argparse.Namespace, folder: Path) -> list[str]:
         async with new_client(server, folder / "data", settings) as client:
             connection = await asyncpg.connect(EmbeddedServer(folder / "data").url)
             try:
-                await _load(connection, bytes.fromhex(client.account), options.contacts)
+                await _load(connection, bytes.fromhex(client.account), options.contacts, _groups(options))
                 if not options.not_vacuumed:
                     await connection.execute("VACUUM (ANALYZE)", timeout=900)
                 await _until_listening(connection)
@@ -156,6 +163,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Starts campaigns for a million contacts.")
     parser.add_argument("--contacts", type=int, default=1_000_000)
     parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument("--groups", type=int, default=1)
     parser.add_argument("--not-vacuumed", action="store_true", help="do not wait for what autovacuum would do")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="clarion-million-"))
