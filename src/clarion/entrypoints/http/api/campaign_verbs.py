@@ -16,7 +16,8 @@ from clarion.application.activation import activate as activate_campaign
 from clarion.application.lifecycle import Started
 from clarion.application.ports import Transaction
 from clarion.domain.access import Permission
-from clarion.entrypoints.http.api.campaigns import CampaignSummary, CampaignView, find, summary_fields
+from clarion.entrypoints.http.api.campaign_models import CampaignSummary, CampaignView, summary_fields
+from clarion.entrypoints.http.api.campaigns import find
 from clarion.entrypoints.http.operation import Call, Nothing, operation
 
 
