@@ -17,7 +17,7 @@ BEGIN, END = "<!-- settings: written by tools/settings_table.py -->\n", "<!-- en
 # Defaults that are found out on each machine.
 FOUND_OUT = {
     "data_dir": "`~/.local/share/clarion`",
-    "workers": "one per core but one",
+    "workers": "one per core",
     "helo_name": "this machine's name",
 }
 

@@ -40,11 +40,6 @@ def _default_data_dir() -> Path:
     return Path(base).expanduser().absolute() / "clarion"
 
 
-def _spare_cores() -> int:
-    """A core a worker, one left to the database and the API: on two cores a second worker costs more than it adds."""
-    return max(1, _cores() - 1)
-
-
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -74,7 +69,7 @@ class Settings:
         metadata=_setting(rules.web_url, "How recipients reach this server; stands in links and unsubscribe headers"),
     )
     workers: int = field(
-        default_factory=_spare_cores, metadata=_setting(rules.whole(1, 256), "Worker processes of `clarion serve`")
+        default_factory=_cores, metadata=_setting(rules.whole(1, 256), "Worker processes of `clarion serve`")
     )
     secret_key: Secret | None = field(
         default=None, metadata=_setting(rules.key, "32 random bytes in base64; none keeps one in the data directory")

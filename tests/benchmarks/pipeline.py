@@ -165,7 +165,7 @@ def main() -> int:
     """Reads the command line and runs the benchmark."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--recipients", type=int, default=200_000)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--our-sink", action="store_true", help="use our null sink even when smtp-sink is installed")
     options = parser.parse_args()
