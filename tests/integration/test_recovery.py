@@ -13,6 +13,7 @@ from tests.support.workers import working
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.ports.batches import Attempted, ClaimedBatch, Recipient, Turn, TurnResult
 from clarion.domain.campaign import Category, Lane, RunState
+from clarion.domain.content import EmailContent
 from clarion.domain.delivery import TRANSITIONS, DeliveryState
 from clarion.domain.outcome import Outcome, Reason
 from clarion.pipeline import recovering, settling, snapshot
@@ -242,3 +243,21 @@ async def test_every_transition_the_statements_make_is_in_the_table(
     allowed = {(before.value, after.value) for before, afters in TRANSITIONS.items() for after in afters}
     assert seen <= allowed
     assert len(seen) >= 6
+
+
+async def test_t23_whoever_cannot_be_rendered_is_skipped_with_the_reason_and_the_rest_goes_out(
+    database: PostgresDatabase, database_url: str
+) -> None:
+    async with Sink() as sink:
+        email = EmailContent(subject="Hello", html="<p>{{ 10 / (contact.attributes.parts | length) }}</p>")
+        made = await stage.build(database, PEOPLE, port=sink.port, email=email)
+        await made.execute(
+            "UPDATE contact SET attributes = jsonb_build_object('parts', CASE WHEN email = 'b@x.example' "
+            "THEN '[]'::jsonb ELSE '[1, 2]'::jsonb END) WHERE account_id = $1",
+            made.account_id,
+        )
+        await made.start()
+        async with working(database, database_url):
+            await made.finished()
+    assert sorted(sink.recipients()) == ["a@x.example", "c@x.example"]
+    assert (await made.rows())["b@x.example"] == ("skipped", "render_failed")

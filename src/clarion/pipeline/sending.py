@@ -25,7 +25,7 @@ from clarion.domain.campaign import RunState
 from clarion.domain.delivery import backoff
 from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
-from clarion.domain.outcome import Outcome, Reason, Verdict
+from clarion.domain.outcome import REPLY_LIMIT, Outcome, Reason, Verdict
 from clarion.pipeline.plans import Route
 from clarion.rendering.addresses import email_key
 from clarion.rendering.email import WireEmail
@@ -73,6 +73,11 @@ def attempted(member: Rendered, outcome: Outcome) -> Attempted:
     if outcome.verdict is not Verdict.RETRY:
         return Attempted(member.seq, outcome)
     return Attempted(member.seq, outcome, backoff(member.attempts + 1, random.random()))
+
+
+def _storable(detail: str) -> str:
+    """What an engine said of somebody's data, as the ledger can hold it: a refusal must never be what stops a batch."""
+    return detail[:REPLY_LIMIT].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 @dataclass(slots=True)
@@ -127,7 +132,7 @@ class Drive:
                 continue
             message = render(recipient.seq, recipient.address, recipient.contact, date)
             if isinstance(message, Refusal):
-                refused.append(Refused(recipient.seq, message.reason, message.detail))
+                refused.append(Refused(recipient.seq, message.reason, _storable(message.detail)))
             else:
                 key = recipient.address_key or email_key(recipient.address)
                 members.append(Rendered(recipient.seq, recipient.attempts, key, message))
