@@ -96,9 +96,12 @@ async def test_f21_a_session_lost_in_a_transaction_is_unavailable_and_the_next_o
 async def test_sessions_lost_while_idle_cost_nobody_an_error(
     database: PostgresDatabase, databases: Databases, database_url: str
 ) -> None:
+    lost = asyncio.Event()
     async with database.reading() as tx:
-        await tx.connection.execute("SELECT 1")
+        tx.connection.add_termination_listener(lambda _: lost.set())
     await _kill_sessions(databases, database_url)
+    async with asyncio.timeout(PATIENCE_S):
+        await lost.wait()  # until the end has reached us, a session looks alive and its next user is told to try again
     for _ in range(3):
         async with database.reading() as tx:
             assert await tx.connection.fetchval("SELECT 1") == 1
