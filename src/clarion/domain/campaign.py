@@ -84,16 +84,6 @@ RUN_TRANSITIONS: Final[dict[RunState, frozenset[RunState]]] = {
 }
 """From each state, the states a run may move to."""
 
-ACTIVE_RUN_STATES: Final = frozenset({R.PREPARING, R.SENDING, R.PAUSED})
-"""At most one run of a campaign is in one of these."""
-
-
-def sources(
-    target: CampaignState, transitions: dict[CampaignState, frozenset[CampaignState]] = CAMPAIGN_TRANSITIONS
-) -> frozenset[CampaignState]:
-    """The states from which `target` may be reached."""
-    return frozenset(state for state, targets in transitions.items() if target in targets)
-
 
 def lane_of(category: Category) -> Lane:
     """Which lane a run of this category sends on."""
