@@ -33,22 +33,37 @@ ALL_PERMISSIONS: Final = frozenset(Permission)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A tenant: everything else belongs to exactly one."""
+    """A tenant: everything else belongs to exactly one.
+
+    `instance` (a host name), `organisation` and `sandbox` are how other vendors' callers name it; while one is None,
+    any name that comes with a key of the account is accepted. `languages` are ISO 639-3 codes, the first the default.
+    """
 
     id: Id
     name: str
     created_at: datetime
+    timezone: str = "UTC"
+    country: str | None = None
+    languages: tuple[str, ...] = ("eng",)
+    date_style: str = "day_first"
+    instance: str | None = None
+    organisation: str | None = None
+    sandbox: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A stored key without its secret. It works until `expires_at` (None: for ever) or `revoked_at`."""
+    """A stored key without its secret. It works until `expires_at` (None: for ever) or `revoked_at`.
+
+    `owner_email` is the canonical key of the address of whoever answers for it.
+    """
 
     id: Id
     account_id: Id
     name: str
     permissions: frozenset[Permission]
     created_at: datetime
+    owner_email: str | None = None
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
@@ -62,6 +77,7 @@ class Principal:
     account_id: Id
     permissions: frozenset[Permission]
     expires_at: datetime | None = None
+    owner_email: str | None = None
 
     def may(self, permission: Permission) -> bool:
         """Tells whether the key carries this permission."""

@@ -6,19 +6,24 @@ tables, and the SQL guards are tested against them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from clarion.domain.content import EmailContent
+from clarion.domain.content import EmailContent, PushContent, SmsContent
 from clarion.domain.ids import Id
 
 
 class CampaignKind(StrEnum):
-    """How recipients come to a campaign. Only broadcasts can be started."""
+    """How recipients come to a campaign."""
 
     BROADCAST = "broadcast"
+    """A bounded audience, once; with a recheck interval, whoever comes to belong to it until the campaign's end."""
+    TRIGGERED = "triggered"
+    """Recipients come with each call while the campaign is running."""
+    SEQUENCE = "sequence"
+    """Steps relative to a date of each member of a group; stored and shown, not started."""
 
 
 class Category(StrEnum):
@@ -53,9 +58,9 @@ CAMPAIGN_TRANSITIONS: Final[dict[CampaignState, frozenset[CampaignState]]] = {
     C.DRAFT: frozenset({C.SCHEDULED, C.RUNNING}),
     C.SCHEDULED: frozenset({C.RUNNING, C.STOPPED, C.FAILED}),
     C.RUNNING: frozenset({C.PAUSED, C.COMPLETED, C.STOPPED, C.FAILED}),
-    C.PAUSED: frozenset({C.RUNNING, C.STOPPED, C.FAILED}),
-    C.COMPLETED: frozenset({C.ARCHIVED}),
-    C.STOPPED: frozenset({C.ARCHIVED}),
+    C.PAUSED: frozenset({C.RUNNING, C.COMPLETED, C.STOPPED, C.FAILED}),
+    C.COMPLETED: frozenset({C.DRAFT, C.RUNNING, C.ARCHIVED}),
+    C.STOPPED: frozenset({C.DRAFT, C.ARCHIVED}),
     C.FAILED: frozenset({C.ARCHIVED}),
     C.ARCHIVED: frozenset(),
 }
@@ -92,9 +97,16 @@ def lane_of(category: Category) -> Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """A stored campaign with the current revision of its message."""
+    """A stored campaign with the current revision of its message.
+
+    `number` is its name for callers that know whole numbers only (0 until it is stored). `recheck_seconds` keeps the
+    audience of a broadcast open until its end. `creates_contacts` and `high_throughput` are of triggered campaigns:
+    recipients that are no contacts become some, or are written to without being looked up. `extras` is what a
+    dialect's caller said and is shown again, by dialect; nothing else reads it.
+    """
 
     id: Id
+    number: int = 0
     name: str
     description: str | None
     kind: CampaignKind
@@ -102,16 +114,25 @@ class Campaign:
     state: CampaignState
     state_reason: str | None
     group_ids: tuple[Id, ...]
+    segment_ids: tuple[Id, ...] = ()
     contact_ids: tuple[Id, ...]
     sender_id: Id | None
     revision_id: Id | None
     email: EmailContent | None
+    sms: SmsContent | None = None
+    push: PushContent | None = None
+    channel_order: tuple[str, ...] = ()
     selected_count: int | None
     include_conversation_history: bool
     auto_cancel_on_message_received: bool
     outreach_language: str | None
+    timezone: str | None = None
     start_at: datetime | None
     end_at: datetime | None
+    recheck_seconds: int | None = None
+    creates_contacts: bool = False
+    high_throughput: bool = False
+    extras: dict[str, Any] = field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -120,9 +141,13 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution of a campaign. `selected_count` is the frozen audience; the deliveries always add up to it."""
+    """One execution of a campaign. `selected_count` is the frozen audience; the deliveries always add up to it.
+
+    `number` names it in whole numbers. `test_address` is where every message of a test goes instead.
+    """
 
     id: Id
+    number: int = 0
     campaign_id: Id
     campaign_name: str
     ordinal: int
@@ -133,6 +158,7 @@ class Run:
     snapshot_done: bool
     started_at: datetime
     finished_at: datetime | None
+    test_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

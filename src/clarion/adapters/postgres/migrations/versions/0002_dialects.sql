@@ -1,0 +1,173 @@
+-- What callers of five vendors' APIs need beyond the ledger: names those vendors use for an account, contacts found by
+-- any identity, typed fields, segments, triggered campaigns with data of their own per recipient, and the ledger of
+-- calls that makes a retried call safe.
+
+-- How an account is called elsewhere; null: whatever name a caller with its key uses is accepted.
+ALTER TABLE account
+    ADD COLUMN timezone      text NOT NULL DEFAULT 'UTC',
+    ADD COLUMN country       text,
+    ADD COLUMN languages     text[] NOT NULL DEFAULT '{eng}' CHECK (cardinality(languages) > 0),
+    ADD COLUMN date_style    text NOT NULL DEFAULT 'day_first'
+                             CHECK (date_style IN ('day_first', 'month_first', 'year_first')),
+    ADD COLUMN instance      text,
+    ADD COLUMN organisation  text,
+    ADD COLUMN sandbox       text;
+
+-- Who answers for a key; the canonical key of an address.
+ALTER TABLE api_key ADD COLUMN owner_email text;
+
+ALTER TABLE contact
+    ADD COLUMN status        text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'blocked', 'stopped', 'archived')),
+    ADD COLUMN last_seen_at  timestamptz;
+DROP INDEX contact_not_mailable;
+CREATE INDEX contact_not_mailable ON contact (account_id, id)
+    WHERE email IS NULL OR consent_email IS FALSE OR deleted_at IS NOT NULL OR status <> 'active';
+CREATE INDEX contact_by_change ON contact (account_id, updated_at DESC, id DESC);
+
+-- Identities beyond the contact's own email address, phone number and external id.
+CREATE TABLE contact_identity (
+    account_id  bytea NOT NULL,
+    namespace   text NOT NULL,
+    value       text NOT NULL,
+    contact_id  bytea NOT NULL,
+    position    smallint NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id, namespace, value)
+);
+CREATE INDEX contact_identity_by_contact ON contact_identity (contact_id);
+
+-- What an attribute of a contact is called and which values it takes. Values stand in contact.attributes under `key`.
+CREATE TABLE contact_field (
+    id          bytea PRIMARY KEY CHECK (octet_length(id) = 12),
+    account_id  bytea NOT NULL REFERENCES account,
+    key         text NOT NULL,
+    name        text NOT NULL,
+    type        text NOT NULL CHECK (type IN ('text', 'number', 'boolean', 'datetime', 'state', 'district', 'ward')),
+    featured    boolean NOT NULL DEFAULT false,
+    priority    int NOT NULL DEFAULT 0,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (account_id, key)
+);
+
+CREATE TABLE contact_note (
+    id          bytea PRIMARY KEY CHECK (octet_length(id) = 12),
+    account_id  bytea NOT NULL,
+    contact_id  bytea NOT NULL,
+    text        text NOT NULL,
+    created_by  text NOT NULL DEFAULT '',
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX contact_note_by_contact ON contact_note (contact_id, id);
+
+-- A stored rule that selects contacts; the tree is that of domain/segment.py. `extras` holds what a dialect's caller
+-- said and is shown again, by dialect, and nothing else reads it.
+CREATE TABLE segment (
+    id          bytea PRIMARY KEY CHECK (octet_length(id) = 12),
+    account_id  bytea NOT NULL REFERENCES account,
+    number      bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    name        text NOT NULL,
+    rule        jsonb NOT NULL,
+    extras      jsonb NOT NULL DEFAULT '{}',
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (account_id, name)
+);
+
+-- `number` is the campaign's name for callers that know whole numbers only. `recheck_seconds` keeps an audience open:
+-- whoever comes to belong to it is written to once, until the campaign ends.
+ALTER TABLE campaign
+    ADD COLUMN number           bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    ADD COLUMN segment_ids      bytea[] NOT NULL DEFAULT '{}',
+    ADD COLUMN timezone         text,
+    ADD COLUMN recheck_seconds  int CHECK (recheck_seconds > 0),
+    ADD COLUMN creates_contacts boolean NOT NULL DEFAULT false,
+    ADD COLUMN high_throughput  boolean NOT NULL DEFAULT false,
+    ADD COLUMN channel_order    text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN extras           jsonb NOT NULL DEFAULT '{}';
+
+ALTER TABLE message_revision
+    ADD COLUMN sms   jsonb,
+    ADD COLUMN push  jsonb;
+
+-- Whoever asked not to be written to by one campaign.
+CREATE TABLE campaign_suppression (
+    account_id   bytea NOT NULL,
+    campaign_id  bytea NOT NULL REFERENCES campaign ON DELETE CASCADE,
+    channel      text NOT NULL CHECK (channel IN ('email', 'sms', 'push')),
+    address_key  text NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (campaign_id, channel, address_key)
+);
+
+-- segment_rules: the rules as they were at the start. only_keys: of the audience, only these addresses. test_address:
+-- every message goes there instead. context: what the call said, for all. accepts_until: calls may add recipients
+-- until then. recheck_at: when the audience is read again.
+ALTER TABLE run
+    ADD COLUMN number         bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    ADD COLUMN segment_rules  jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN only_keys      text[],
+    ADD COLUMN test_address   text,
+    ADD COLUMN context        jsonb,
+    ADD COLUMN accepts_until  timestamptz,
+    ADD COLUMN recheck_at     timestamptz;
+-- A campaign may have several runs at once: one per call that starts it. That a start is one start is the guard of the
+-- campaign's own state.
+DROP INDEX run_active;
+CREATE INDEX run_by_campaign ON run (campaign_id, ordinal);
+
+-- A recipient that came with a call need not be a contact; `given` is what the call said of them.
+ALTER TABLE delivery
+    ALTER COLUMN contact_id DROP NOT NULL,
+    ADD COLUMN given jsonb;
+
+-- A call that set deliveries going (or will, at execute_at), and what makes sending it again harmless: the same
+-- request_id with the same body is answered as the first time. Recipients of a call are the numbers first_seq to
+-- last_seq of its run; an audience has a run of its own.
+CREATE TABLE execution (
+    id            bytea PRIMARY KEY CHECK (octet_length(id) = 12),
+    account_id    bytea NOT NULL REFERENCES account,
+    campaign_id   bytea NOT NULL REFERENCES campaign,
+    kind          text NOT NULL CHECK (kind IN ('recipients', 'audience')),
+    state         text NOT NULL CHECK (state IN ('scheduled', 'triggered', 'deleted', 'failed')),
+    request_id    text,
+    body_hash     bytea NOT NULL,
+    run_id        bytea REFERENCES run,
+    first_seq     int,
+    last_seq      int,
+    plan          jsonb,
+    execute_at    timestamptz,
+    problem       text,
+    created_by    text NOT NULL DEFAULT '',
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    answered_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE UNIQUE INDEX execution_once ON execution (campaign_id, request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX execution_by_account ON execution (account_id, id);
+CREATE INDEX execution_by_run ON execution (run_id, first_seq);
+CREATE INDEX execution_due ON execution (execute_at) WHERE state = 'scheduled';
+
+-- A step of a sequence, relative to a date of the contact. Stored and shown; firing it on time is a later capability.
+CREATE TABLE campaign_event (
+    id             bytea PRIMARY KEY CHECK (octet_length(id) = 12),
+    account_id     bytea NOT NULL REFERENCES account,
+    campaign_id    bytea NOT NULL REFERENCES campaign ON DELETE CASCADE,
+    relative_to    text NOT NULL,
+    "offset"       int NOT NULL,
+    unit           text NOT NULL CHECK (unit IN ('minutes', 'hours', 'days', 'weeks')),
+    delivery_hour  smallint NOT NULL CHECK (delivery_hour BETWEEN -1 AND 23),
+    message        jsonb NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    deleted_at     timestamptz
+);
+CREATE INDEX campaign_event_by_account ON campaign_event (account_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX campaign_event_by_campaign ON campaign_event (campaign_id);
+
+-- What the people of an account should hear of without asking.
+CREATE TABLE notice (
+    id           bytea PRIMARY KEY CHECK (octet_length(id) = 12),
+    account_id   bytea NOT NULL REFERENCES account,
+    campaign_id  bytea REFERENCES campaign ON DELETE CASCADE,
+    kind         text NOT NULL,
+    message      text NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX notice_by_account ON notice (account_id, id);
