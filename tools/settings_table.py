@@ -28,6 +28,8 @@ def default_of(field: Field[Any]) -> str:
         return FOUND_OUT[field.name]
     if field.default is MISSING or field.default in (None, "", ()):
         return ""
+    if isinstance(field.default, tuple):
+        return f"`{','.join(field.default)}`"
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 
 

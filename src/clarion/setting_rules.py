@@ -68,6 +68,29 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def some_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
+    """Makes the rule of a comma-separated choice of several; `none` chooses nothing."""
+
+    def parse(raw: str) -> tuple[str, ...]:
+        named = tuple(part.strip() for part in raw.split(",") if part.strip())
+        if named == ("none",):
+            return ()
+        if not named or set(named) - set(choices):
+            raise ValueError(f"must be none, or some of {', '.join(choices)}")
+        return named
+
+    return parse
+
+
+def path_prefix(raw: str) -> str:
+    """Reads the beginning of a path: `/like/this`, without a slash at its end; `/` is none."""
+    if raw == "/":
+        return ""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]{1,64}){1,8}", raw, re.ASCII):
+        raise ValueError("must look like /this or /like/this")
+    return raw
+
+
 def yes_no(raw: str) -> bool:
     """Reads true or false."""
     if raw.lower() not in {"true", "false"}:

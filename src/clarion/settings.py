@@ -24,6 +24,8 @@ from clarion.setting_rules import Secret
 __all__ = ["Secret", "Settings", "SettingsError", "load_settings", "unknown_variables"]
 
 PREFIX: Final = "CLARION_"
+DIALECTS: Final = ("domo", "textit", "voltmx", "ajo")
+"""The vendors' APIs that can be spoken beside the native one."""
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -125,6 +127,24 @@ class Settings:
         metadata=_setting(rules.yes_no, "Accept a public_url without TLS on an address that is not loopback"),
     )
 
+    dialects: tuple[str, ...] = field(
+        default=DIALECTS,
+        metadata=_setting(rules.some_of(*DIALECTS), "Which vendors' APIs are spoken beside the native one"),
+    )
+    domo_prefix: str = field(
+        default="", metadata=_setting(rules.path_prefix, "What every path of the Domo dialect begins with")
+    )
+    textit_prefix: str = field(
+        default="", metadata=_setting(rules.path_prefix, "What every path of the TextIt dialect begins with")
+    )
+    voltmx_prefix: str = field(
+        default="", metadata=_setting(rules.path_prefix, "What every path of the Volt MX dialect begins with")
+    )
+    ajo_prefix: str = field(
+        default="",
+        metadata=_setting(rules.path_prefix, "What every path of the Adobe Journey Optimizer dialect begins with"),
+    )
+
     @property
     def embedded(self) -> bool:
         """Whether Clarion runs its own database server."""
@@ -137,6 +157,10 @@ class Settings:
             return self.public_url
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+    def dialect_prefix(self, name: str) -> str:
+        """What the paths of this dialect begin with; mostly nothing."""
+        return str(getattr(self, f"{name}_prefix"))
 
     def secret_keys(self) -> tuple[bytes, ...]:
         """Returns the 32-byte keys, the current one first; makes `secret.key` in the data directory at first need.

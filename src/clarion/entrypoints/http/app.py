@@ -13,14 +13,15 @@ from litestar.types import ASGIApp
 
 from clarion.bootstrap import App
 from clarion.domain.errors import ClarionError
-from clarion.entrypoints.http import operations, reference
+from clarion.entrypoints.http import operations
 from clarion.entrypoints.http.api import OPERATIONS
 from clarion.entrypoints.http.cursors import CursorSigner
+from clarion.entrypoints.http.dialects import Voices, mounted
 from clarion.entrypoints.http.edge import Edge
-from clarion.entrypoints.http.errors import answer_error, answer_http_exception, answer_surprise
 from clarion.entrypoints.http.gate import Gate
 from clarion.entrypoints.http.public import unsubscribe, view
 from clarion.entrypoints.http.readiness import Readiness
+from clarion.entrypoints.http.reference import Reference
 from clarion.entrypoints.http.security import Doorkeeper, Pace
 
 
@@ -36,15 +37,20 @@ def create_app(app: App) -> ASGIApp:
         max_body_bytes=app.settings.max_body_bytes,
         max_import_bytes=app.settings.max_import_bytes,
     )
+    dialects = mounted(app.settings)
+    voices = Voices(dialects)
     return Gate(
         Litestar(
-            route_handlers=[*OPERATIONS, *operations.ROUTES, *reference.ROUTES, *unsubscribe.ROUTES, *view.ROUTES],
+            route_handlers=[
+                *OPERATIONS,
+                *(route for dialect in dialects for route in dialect.routes()),
+                *operations.ROUTES,
+                *Reference(dialects).routes(),
+                *unsubscribe.ROUTES,
+                *view.ROUTES,
+            ],
             state=State({"edge": edge}),
-            exception_handlers={
-                ClarionError: answer_error,
-                HTTPException: answer_http_exception,
-                Exception: answer_surprise,
-            },
+            exception_handlers=dict.fromkeys((ClarionError, HTTPException, Exception), voices.answer),
             request_max_body_size=None,  # `requests` holds each route to its own limit
             openapi_config=None,  # `openapi` writes the document from the declarations
             logging_config=None,  # the gate and `errors` log

@@ -7,14 +7,16 @@ by `reference`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 import clarion
 from clarion.domain.access import Permission
+from clarion.entrypoints.http.dialect import Mounted
 from clarion.entrypoints.http.envelope import JSON, ErrorResponse, ValidationErrorResponse
+from clarion.entrypoints.http.openapi_dialects import dialect_parts
 from clarion.entrypoints.http.operation import Nothing, Operation
 from clarion.entrypoints.http.samples import sample
 
@@ -60,14 +62,18 @@ _WITH_BODY: Final = (408, 413, 415)
 _ID: Final = "507f1f77bcf86cd799439011"
 
 
-def document(operations: Iterable[Operation]) -> Schema:
-    """The whole document."""
+def document(operations: Iterable[Operation], dialects: Sequence[Mounted] = ()) -> Schema:
+    """The whole document: the native operations, then each dialect's."""
     declared = list(operations)
     references, schemas = _schemas(declared)
+    spoken = [dialect_parts(dialect) for dialect in dialects]
     paths: dict[str, Schema] = {}
     for operation in declared:
         item = paths.setdefault(operation.full_path, {"parameters": _path_parameters(operation.full_path)})
         item[operation.method.lower()] = _operation(operation, references, schemas)
+    for parts in spoken:
+        for path, item in parts.paths.items():
+            paths.setdefault(path, {}).update(item)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -79,16 +85,20 @@ def document(operations: Iterable[Operation]) -> Schema:
         },
         "servers": [{"url": "/", "description": "This server"}],
         "security": [{"bearer": []}, {"apiKey": []}],
-        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
+        "tags": [
+            *({"name": name, "description": about} for name, about in _TAGS.items()),
+            *(parts.tag for parts in spoken),
+        ],
         "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": schemas | {name: schema for parts in spoken for name, schema in parts.schemas.items()},
             "responses": {name: _error_response(status) for status, (name, _, _) in _ERRORS.items()},
             "headers": {"TraceId": {"description": "The trace id of this request.", "schema": {"type": "string"}}},
             "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": _permissions()},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _permissions()},
+                **{name: scheme for parts in spoken for name, scheme in parts.security.items()},
             },
         },
     }

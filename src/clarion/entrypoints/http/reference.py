@@ -5,14 +5,17 @@ Both need no key and say nothing about any account. Read `openapi` and `referenc
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
 
 from clarion.entrypoints.http.api import OPERATIONS
+from clarion.entrypoints.http.dialect import Mounted
 from clarion.entrypoints.http.envelope import JSON
 from clarion.entrypoints.http.openapi import document
 from clarion.entrypoints.http.reference_page import render
@@ -25,47 +28,50 @@ _STYLE_FILE: Final = Path(__file__).with_name("reference.css")
 _CACHED: Final = {"Cache-Control": "public, max-age=300"}
 
 
-@lru_cache
-def document_of() -> dict[str, Any]:
-    """The OpenAPI document of every operation there is."""
-    return document(handler.opt["operation"] for handler in OPERATIONS)
+def document_of(dialects: Sequence[Mounted] = ()) -> dict[str, Any]:
+    """The OpenAPI document of every native operation there is, and of these dialects."""
+    return document((handler.opt["operation"] for handler in OPERATIONS), dialects)
 
 
-@lru_cache
-def _document_bytes() -> bytes:
-    return msgspec.json.encode(document_of())
+class Reference:
+    """The pages of one application, made when they are first asked for."""
 
+    def __init__(self, dialects: Sequence[Mounted]) -> None:
+        self._dialects = dialects
 
-@lru_cache
-def _page() -> str:
-    return render(document_of())
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return document_of(self._dialects)
 
+    @cached_property
+    def _json(self) -> bytes:
+        return msgspec.json.encode(self._document)
 
-@lru_cache
-def _style() -> str:
-    return _STYLE_FILE.read_text("utf-8")
+    @cached_property
+    def _page(self) -> str:
+        return render(self._document)
 
+    @cached_property
+    def _style(self) -> str:
+        return _STYLE_FILE.read_text("utf-8")
 
-@get("/openapi.json", include_in_schema=False)
-async def openapi_json() -> Response[bytes]:
-    """The document itself."""
-    current().route = "/openapi.json"
-    return Response(_document_bytes(), media_type=JSON, headers=_CACHED)
+    def routes(self) -> list[HTTPRouteHandler]:
+        """The document, the page, and its look."""
 
+        @get("/openapi.json", include_in_schema=False)
+        async def openapi_json() -> Response[bytes]:
+            current().route = "/openapi.json"
+            return Response(self._json, media_type=JSON, headers=_CACHED)
 
-@get("/docs", include_in_schema=False)
-async def docs() -> Response[str]:
-    """The reference as one page, readable without scripts."""
-    current().route = "/docs"
-    headers = {**_CACHED, "Content-Security-Policy": _POLICY}
-    return Response(_page(), media_type="text/html", headers=headers)
+        @get("/docs", include_in_schema=False)
+        async def docs() -> Response[str]:
+            current().route = "/docs"
+            headers = {**_CACHED, "Content-Security-Policy": _POLICY}
+            return Response(self._page, media_type="text/html", headers=headers)
 
+        @get("/docs/reference.css", include_in_schema=False)
+        async def style() -> Response[str]:
+            current().route = "/docs/reference.css"
+            return Response(self._style, media_type="text/css", headers=_CACHED)
 
-@get("/docs/reference.css", include_in_schema=False)
-async def style() -> Response[str]:
-    """The look of the reference."""
-    current().route = "/docs/reference.css"
-    return Response(_style(), media_type="text/css", headers=_CACHED)
-
-
-ROUTES = [openapi_json, docs, style]
+        return [openapi_json, docs, style]

@@ -125,7 +125,9 @@ def _response(status: str, response: Node) -> str:
 
 
 def _curl(method: str, path: str, operation: Node) -> str:
-    lines = [f'curl -X {method.upper()} "$CLARION{path}"', '  -H "Authorization: Bearer $CLARION_KEY"']
+    lines = [f'curl -X {method.upper()} "$CLARION{path}"']
+    if "security" not in operation:  # a dialect says itself how its callers prove who they are
+        lines.append('  -H "Authorization: Bearer $CLARION_KEY"')
     content = operation.get("requestBody", {}).get("content", {})
     for kind, media in list(content.items())[:1]:
         lines.append(f"  -H 'Content-Type: {kind}'")
