@@ -72,6 +72,27 @@ CREATE TABLE segment (
     UNIQUE (account_id, name)
 );
 
+-- What the rules of segments read in an attribute, null where it is not there: neither ever raises. Both are written so
+-- that the planner puts their expression into the query.
+-- A number: a JSON number, or a text that is a plain decimal number, because a CSV file knows texts only.
+CREATE FUNCTION number_of(value jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN
+    CASE jsonb_typeof(value)
+        WHEN 'number' THEN value::numeric
+        WHEN 'string' THEN
+            CASE WHEN value #>> '{}' ~ '^[+-]?[0-9]+(?:\.[0-9]+)?$' THEN (value #>> '{}')::numeric END
+    END;
+-- A moment: an ISO 8601 date with or without a time and an offset, UTC where it has none (the sessions of the
+-- application keep UTC). The pattern knows the length of every month, so that the cast never meets a wrong one.
+CREATE FUNCTION instant_of(value text) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE RETURN
+    CASE WHEN value ~ (
+        '^(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)'
+        '|02-(?:0[1-9]|1[0-9]|2[0-8]))'
+        '|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)'
+        '(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?'
+        '(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?)?$')
+        AND left(value, 4) <> '0000' THEN value::timestamptz
+    END;
+
 -- `number` is the campaign's name for callers that know whole numbers only. `recheck_seconds` keeps an audience open:
 -- whoever comes to belong to it is written to once, until the campaign ends.
 ALTER TABLE campaign
@@ -114,10 +135,15 @@ ALTER TABLE run
 DROP INDEX run_active;
 CREATE INDEX run_by_campaign ON run (campaign_id, ordinal);
 
--- A recipient that came with a call need not be a contact; `given` is what the call said of them.
+-- A recipient that came with a call need not be a contact, and may come again; `given` is what the call said of them,
+-- and null for whoever belongs to an audience.
 ALTER TABLE delivery
     ALTER COLUMN contact_id DROP NOT NULL,
     ADD COLUMN given jsonb;
+DROP INDEX delivery_once_per_contact;
+CREATE UNIQUE INDEX delivery_once_per_contact ON delivery (run_id, contact_id) WHERE given IS NULL;
+-- The run of a triggered campaign that takes calls.
+CREATE INDEX run_open ON run (campaign_id) WHERE accepts_until IS NOT NULL;
 
 -- A call that set deliveries going (or will, at execute_at), and what makes sending it again harmless: the same
 -- request_id with the same body is answered as the first time. Recipients of a call are the numbers first_seq to
