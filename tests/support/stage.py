@@ -91,7 +91,7 @@ class Stage:
         run_id = await self.run_id()
         async with self.database.reading() as tx:
             found = await tx.deliveries.page(run_id, None, None, 0, 10_000)
-        return {row.address or row.contact_id.hex(): (row.state.value, row.reason) for row in found}
+        return {row.address or (row.contact_id or b"").hex(): (row.state.value, row.reason) for row in found}
 
     async def suppress(self, address: str, reason: SuppressionReason) -> None:
         """Suppresses an address as the API does: commit, then wait for the barrier."""

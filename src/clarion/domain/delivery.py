@@ -90,10 +90,13 @@ def backoff(attempts: int, jitter: float) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One delivery as reports show it. `reply` is the other side's own words, `not_before` the time of a retry."""
+    """One delivery as reports show it. `reply` is the other side's own words, `not_before` the time of a retry.
+
+    `contact_id` is None for a recipient of a call who is no contact.
+    """
 
     id: DeliveryId
-    contact_id: Id
+    contact_id: Id | None
     address: str | None
     state: DeliveryState
     reason: str | None

@@ -23,6 +23,7 @@ from clarion.entrypoints.http.public import unsubscribe, view
 from clarion.entrypoints.http.readiness import Readiness
 from clarion.entrypoints.http.reference import Reference
 from clarion.entrypoints.http.security import Doorkeeper, Pace
+from clarion.pipeline.intake import Intake
 
 
 def create_app(app: App) -> ASGIApp:
@@ -30,6 +31,7 @@ def create_app(app: App) -> ASGIApp:
     edge = Edge(
         app=app,
         database=app.database,
+        intake=Intake(app.database),
         readiness=Readiness(app.settings),
         doorkeeper=Doorkeeper(app.database, Pace(app.settings.requests_per_second)),
         cursors=CursorSigner(app.cursor_key),
@@ -50,6 +52,7 @@ def create_app(app: App) -> ASGIApp:
                 *view.ROUTES,
             ],
             state=State({"edge": edge}),
+            on_shutdown=[edge.intake.aclose],
             exception_handlers=dict.fromkeys((ClarionError, HTTPException, Exception), voices.answer),
             request_max_body_size=None,  # `requests` holds each route to its own limit
             openapi_config=None,  # `openapi` writes the document from the declarations

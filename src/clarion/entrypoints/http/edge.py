@@ -12,6 +12,7 @@ from clarion.bootstrap import App
 from clarion.entrypoints.http.cursors import CursorSigner
 from clarion.entrypoints.http.readiness import Readiness
 from clarion.entrypoints.http.security import Doorkeeper
+from clarion.pipeline.intake import Intake
 from clarion.rendering.links import Links
 
 
@@ -21,6 +22,7 @@ class Edge:
 
     app: App
     database: Database
+    intake: Intake
     doorkeeper: Doorkeeper
     readiness: Readiness
     cursors: CursorSigner

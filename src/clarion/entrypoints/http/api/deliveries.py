@@ -37,7 +37,8 @@ class DeliveryView(msgspec.Struct, rename="camel", kw_only=True):
     """One recipient of a run."""
 
     id: Annotated[str, Meta(examples=["507f1f77bcf86cd799439011-1"])]
-    contact_id: HexId
+    contact_id: HexId | None
+    """Null for a recipient of a call who is no contact."""
     address: str | None
     state: DeliveryState
     reason: str | None
@@ -84,7 +85,7 @@ class DeliveryDetail(DeliveryView, rename="camel", kw_only=True):
 def _fields(delivery: Delivery) -> dict[str, Any]:
     return {
         "id": str(delivery.id),
-        "contact_id": delivery.contact_id.hex(),
+        "contact_id": delivery.contact_id.hex() if delivery.contact_id else None,
         "address": delivery.address,
         "state": delivery.state,
         "reason": delivery.reason,
