@@ -206,14 +206,3 @@ def fixed_at(rule: Rule, now: datetime) -> Rule:
     if isinstance(rule, All | Any):
         return type(rule)(tuple(fixed_at(inner, now) for inner in rule.rules))
     return rule
-
-
-def groups_in(rule: Rule) -> frozenset[Id]:
-    """Every group a rule asks for."""
-    if isinstance(rule, InGroup):
-        return frozenset({rule.group_id})
-    if isinstance(rule, Not):
-        return groups_in(rule.rule)
-    if isinstance(rule, All | Any):
-        return frozenset().union(*map(groups_in, rule.rules))
-    return frozenset()

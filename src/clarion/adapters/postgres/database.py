@@ -21,13 +21,20 @@ from clarion.adapters.postgres.accounts import AccountStore, KeyStore
 from clarion.adapters.postgres.batches import BatchStore
 from clarion.adapters.postgres.campaigns import CampaignStore
 from clarion.adapters.postgres.connection import ABSENT_ERRORS, COLLISION_ERRORS, Connection, prepare
+from clarion.adapters.postgres.contact_fields import ContactFieldStore
 from clarion.adapters.postgres.contacts import ContactStore
 from clarion.adapters.postgres.deliveries import DeliveryStore
+from clarion.adapters.postgres.executions import ExecutionStore
 from clarion.adapters.postgres.groups import GroupStore
+from clarion.adapters.postgres.identities import IdentityStore
 from clarion.adapters.postgres.imports import ImportStore
+from clarion.adapters.postgres.intake import IntakeStore
 from clarion.adapters.postgres.locks import account_key
+from clarion.adapters.postgres.notes import NoteStore
+from clarion.adapters.postgres.notices import NoticeStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.runs import RunStore
+from clarion.adapters.postgres.segments import SegmentStore
 from clarion.adapters.postgres.senders import SenderStore
 from clarion.adapters.postgres.suppressions import SuppressionStore
 from clarion.domain.errors import Unavailable
@@ -79,9 +86,34 @@ class PostgresTransaction:
         return ContactStore(self.connection)
 
     @cached_property
+    def identities(self) -> IdentityStore:
+        """Who is called what."""
+        return IdentityStore(self.connection)
+
+    @cached_property
+    def contact_fields(self) -> ContactFieldStore:
+        """Typed contact fields."""
+        return ContactFieldStore(self.connection)
+
+    @cached_property
+    def notes(self) -> NoteStore:
+        """Notes about contacts."""
+        return NoteStore(self.connection)
+
+    @cached_property
+    def notices(self) -> NoticeStore:
+        """What the people of an account should hear of."""
+        return NoticeStore(self.connection)
+
+    @cached_property
     def groups(self) -> GroupStore:
         """Groups and their members."""
         return GroupStore(self.connection)
+
+    @cached_property
+    def segments(self) -> SegmentStore:
+        """Segments, and the contacts that rules select."""
+        return SegmentStore(self.connection)
 
     @cached_property
     def imports(self) -> ImportStore:
@@ -117,6 +149,16 @@ class PostgresTransaction:
     def batches(self) -> BatchStore:
         """Batches and their leases."""
         return BatchStore(self.connection)
+
+    @cached_property
+    def intake(self) -> IntakeStore:
+        """Calls that bring their recipients."""
+        return IntakeStore(self.connection)
+
+    @cached_property
+    def executions(self) -> ExecutionStore:
+        """Calls that set deliveries going."""
+        return ExecutionStore(self.connection)
 
     @cached_property
     def replies(self) -> ReplyStore:

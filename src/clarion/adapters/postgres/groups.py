@@ -28,6 +28,9 @@ INSERT INTO contact_group (id, account_id, name) VALUES ($1, $2, $3) ON CONFLICT
 # index: contact_group_account_id_name_key.
 _NAMED = "SELECT name, id FROM contact_group WHERE account_id = $1 AND name = ANY($2::text[])"
 
+# index: contact_group_pkey.
+_EXISTING = "SELECT id FROM contact_group WHERE account_id = $1 AND id = ANY($2::bytea[])"
+
 _GROUP = "g.id, g.name, (SELECT count(*) FROM group_member m WHERE m.group_id = g.id) AS members, g.created_at"
 
 # index: contact_group_pkey, group_member_pkey (index only).
@@ -104,6 +107,10 @@ class GroupStore:
     async def list_after(self, account_id: Id, after: Id | None, limit: int) -> list[Group]:
         """Reads groups above a cursor in order of creation."""
         return [_group(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", limit)]
+
+    async def existing(self, account_id: Id, group_ids: Sequence[Id]) -> set[Id]:
+        """Which of these groups are here."""
+        return {row["id"] for row in await self._connection.fetch(_EXISTING, account_id, list(group_ids))}
 
     async def named(self, account_id: Id, names: Sequence[str]) -> dict[str, Id]:
         """The ids of the groups among these names that exist."""

@@ -13,11 +13,17 @@ from typing import Protocol, TypeVar
 from clarion.application.ports.access import Accounts, Keys
 from clarion.application.ports.batches import Batches
 from clarion.application.ports.campaigns import Campaigns
+from clarion.application.ports.contact_fields import ContactFields
 from clarion.application.ports.contacts import Contacts, Groups
 from clarion.application.ports.deliveries import Deliveries
+from clarion.application.ports.executions import Executions, Intake
+from clarion.application.ports.identities import Identities
 from clarion.application.ports.imports import Imports
+from clarion.application.ports.notes import Notes
+from clarion.application.ports.notices import Notices
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.runs import Runs
+from clarion.application.ports.segments import Segments
 from clarion.application.ports.senders import Senders
 from clarion.application.ports.suppressions import Suppressions
 
@@ -43,8 +49,33 @@ class Transaction(Protocol):
         ...
 
     @property
+    def identities(self) -> Identities:
+        """Who is called what."""
+        ...
+
+    @property
+    def contact_fields(self) -> ContactFields:
+        """Typed contact fields."""
+        ...
+
+    @property
+    def notes(self) -> Notes:
+        """Notes about contacts."""
+        ...
+
+    @property
+    def notices(self) -> Notices:
+        """What the people of an account should hear of."""
+        ...
+
+    @property
     def groups(self) -> Groups:
         """Groups and their members."""
+        ...
+
+    @property
+    def segments(self) -> Segments:
+        """Segments, and the contacts that rules select."""
         ...
 
     @property
@@ -85,6 +116,16 @@ class Transaction(Protocol):
     @property
     def replies(self) -> Replies:
         """Replies kept for an Idempotency-Key."""
+        ...
+
+    @property
+    def intake(self) -> Intake:
+        """Calls that bring their recipients, a group at a time."""
+        ...
+
+    @property
+    def executions(self) -> Executions:
+        """Calls that set deliveries going, one at a time."""
         ...
 
     async def announce_work(self) -> None:

@@ -5,13 +5,13 @@ What a bulk write does is decided before it comes here. Where to read next: `app
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
-from clarion.domain.contact import Contact
+from clarion.domain.contact import Contact, Identity
 from clarion.domain.group import Group
 from clarion.domain.ids import Id
 
@@ -84,10 +84,8 @@ class Contacts(Protocol):
         """Reads one contact that is not deleted."""
         ...
 
-    async def lock_by_identity(
-        self, account_id: Id, *, external_id: str | None, email_key: str | None, phone: str | None
-    ) -> list[Contact]:
-        """Reads and locks every contact holding one of these identities (at most three)."""
+    async def lock_by_identity(self, account_id: Id, identities: Collection[Identity]) -> list[Contact]:
+        """Reads and locks every contact holding one of these identities, in its own columns or beside them."""
         ...
 
     async def lock(self, account_id: Id, contact_id: Id) -> Contact | None:
@@ -123,6 +121,7 @@ class Contacts(Protocol):
         group_id: Id | None = None,
         email_key: str | None = None,
         external_id: str | None = None,
+        contact_id: Id | None = None,
     ) -> list[Contact]:
         """Reads contacts above a cursor in order of creation, all given conditions met."""
         ...
@@ -177,6 +176,10 @@ class Groups(Protocol):
 
     async def list_after(self, account_id: Id, after: Id | None, limit: int) -> list[Group]:
         """Reads groups above a cursor in order of creation."""
+        ...
+
+    async def existing(self, account_id: Id, group_ids: Sequence[Id]) -> set[Id]:
+        """Which of these groups are here."""
         ...
 
     async def named(self, account_id: Id, names: Sequence[str]) -> dict[str, Id]:
