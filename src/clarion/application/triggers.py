@@ -24,10 +24,10 @@ REQUEST_ID_LIMIT: Final = 255
 class TriggerRecipient:
     """One recipient of a call, and what the call says of them.
 
-    `namespace` and `value` are an identity: `id`, `externalId`, `email`, `phone` or a namespace of the account's own. An
-    external recipient is never looked up: only the address given counts, or the identity when it is one. `addresses`
-    by channel (`email`, `sms`, `push`) win over the contact's own. `profile` lies over the contact's data as templates
-    see it, `context` over the run's.
+    `namespace` and `value` are an identity: `id`, `external_id`, `email`, `phone` or a namespace of the account's own.
+    An external recipient is never looked up: only the address given counts, or the identity when it is one.
+    `addresses` by channel (`email`, `sms`, `push`) win over the contact's own. `profile` lies over the contact's data
+    as templates see it, `context` over the run's.
     """
 
     namespace: str

@@ -27,3 +27,9 @@ def reply_key(api_key_id: bytes, path: str, key: str) -> int:
     """
     name = b"\0".join((b"reply", api_key_id, path.encode(), key.encode()))
     return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+
+
+def request_key(campaign_id: bytes, request_id: str) -> int:
+    """The key of one request id of a campaign, held while a call for an audience is stored. A signed 64-bit number."""
+    name = b"\0".join((b"request", campaign_id, request_id.encode()))
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)

@@ -51,10 +51,10 @@ class Earlier(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """One recipient to look up: a canonical identity (both None: nobody to find), and the key of an address given."""
+    """One recipient to look up, by id or by a canonical identity (all None: nobody); the key of an address given."""
 
     account_id: Id
-    campaign_id: Id
+    contact_id: Id | None
     namespace: str | None
     value: str | None
     address_key: str | None

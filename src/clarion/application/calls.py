@@ -1,0 +1,145 @@
+"""Reading a call with its recipients: every rule that needs no database, and each recipient in the form it is kept in.
+
+A mistake in the shape of a call is told before anything is stored; an address that cannot be written to is not one, for
+the call names others too. Where to read next: `accepting`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from clarion.application.contact_rules import Refusal
+from clarion.application.identities import canonical
+from clarion.application.triggers import (
+    CONTEXT_LIMIT,
+    RECIPIENTS_LIMIT,
+    REQUEST_ID_LIMIT,
+    TriggerCall,
+    TriggerRecipient,
+)
+from clarion.domain.errors import Invalid, Problem
+from clarion.domain.ids import Id, parse_id
+from clarion.rendering.addresses import AddressFault, parse_email
+
+BY_ID: Final = "id"
+"""The namespace of the ids that Clarion gives to contacts."""
+_ADDRESS_SHOWN: Final = 320
+"""Characters kept of an address that cannot be written to."""
+_NOTHING: Final = msgspec.Raw(b"{}")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecipient:
+    """A recipient as it is looked up and kept. `shown` is the identity as it is shown, for a contact to be made.
+
+    `address` is the one the call gave, `address_key` None when it cannot be written to.
+    """
+
+    contact_id: Id | None
+    namespace: str | None
+    value: str | None
+    shown: str
+    address: str | None
+    address_key: str | None
+    given: msgspec.Raw
+
+    @property
+    def has_fault(self) -> bool:
+        """Whether the address that the call gave cannot be written to."""
+        return self.address is not None and self.address_key is None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCall:
+    """A call whose shape is right. `size` is in bytes of what it says of its recipients."""
+
+    call: TriggerCall
+    recipients: tuple[KnownRecipient, ...]
+    size: int
+
+
+def read_call(call: TriggerCall) -> KnownCall:
+    """Checks the shape of a call.
+
+    Raises:
+        Invalid: with a problem for each recipient that cannot be read, or when there are none, too many or one twice.
+    """
+    if not 1 <= len(call.recipients) <= RECIPIENTS_LIMIT:
+        rule = "minItems" if not call.recipients else "maxItems"
+        raise Invalid(Problem("recipients", rule, f"must be 1 to {RECIPIENTS_LIMIT} recipients"))
+    if call.request_id is not None and not 1 <= len(call.request_id) <= REQUEST_ID_LIMIT:
+        raise Invalid(Problem("requestId", "maxLength", f"must have 1 to {REQUEST_ID_LIMIT} characters"))
+    problems: list[Problem] = []
+    known: list[KnownRecipient] = []
+    for number, recipient in enumerate(call.recipients):
+        read = _read(recipient)
+        if isinstance(read, Refusal):
+            problems.append(Problem(f"recipients[{number}]", read.rule, read.message))
+        else:
+            known.append(read)
+    problems += _twice(call, known) if not problems else ()
+    if problems:
+        raise Invalid.of(problems)
+    return KnownCall(call, tuple(known), sum(len(bytes(recipient.given)) for recipient in known))
+
+
+def _twice(call: TriggerCall, known: list[KnownRecipient]) -> list[Problem]:
+    """A recipient that comes twice in one call is a mistake of its caller, who would not want to send two messages."""
+    names = [(r.contact_id, r.namespace, r.value, r.address) for r in known]
+    if len(set(names)) == len(names):
+        return []
+    at = next(number for number, name in enumerate(names) if name in names[:number])
+    value = call.recipients[at].value[:80]
+    return [Problem(f"recipients[{at}]", "uniqueItems", f"names {value!r}, who is in this call already")]
+
+
+def _read(recipient: TriggerRecipient) -> KnownRecipient | Refusal:
+    given = _given(recipient)
+    if isinstance(given, Refusal):
+        return given
+    address = recipient.addresses.get("email")
+    if recipient.is_external:
+        if address is None and recipient.namespace.lower() == "email":
+            address = recipient.value
+        return KnownRecipient(None, None, None, "", *_address(address), given)
+    if recipient.namespace == BY_ID:
+        contact_id = parse_id(recipient.value)
+        if contact_id is None:
+            return Refusal("pattern", "must name a contact by an id of 24 hexadecimal digits")
+        return KnownRecipient(contact_id, None, None, "", *_address(address), given)
+    identity = canonical(recipient.namespace, recipient.value)
+    if isinstance(identity, Refusal):
+        return identity
+    shown = _address(recipient.value)[0] if identity.namespace == "email" else identity.value
+    return KnownRecipient(None, identity.namespace, identity.value, shown or "", *_address(address), given)
+
+
+def _address(text: str | None) -> tuple[str | None, str | None]:
+    """The mailbox to write to and its key; what cannot be one is kept as it came, to be shown."""
+    if text is None:
+        return None, None
+    parsed = parse_email(text)
+    if isinstance(parsed, AddressFault):
+        return text[:_ADDRESS_SHOWN], None
+    return parsed.mailbox, parsed.key
+
+
+def _given(recipient: TriggerRecipient) -> msgspec.Raw | Refusal:
+    said = {name: value for name, value in (("profile", recipient.profile), ("context", recipient.context)) if value}
+    if not said:
+        return _NOTHING
+    try:
+        encoded = _encode(said)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return Refusal("json", "must say only what JSON can hold, without lone surrogates")
+    if len(encoded) > CONTEXT_LIMIT:
+        return Refusal("maxBytes", f"must say at most {CONTEXT_LIMIT // 1024} kB of one recipient, as JSON")
+    if b"\\u0000" in encoded and _NUL.search(encoded):
+        return Refusal("nul", "must not contain the NUL character")
+    return msgspec.Raw(encoded)
