@@ -101,7 +101,7 @@ async def test_an_address_can_move_by_contact_id_when_it_is_free(database: Postg
 
 async def test_a_contact_without_any_identity_is_refused(database: PostgresDatabase) -> None:
     account_id = await new_account(database)
-    with pytest.raises(Invalid, match="needs an externalId, an email or a phone"):
+    with pytest.raises(Invalid, match="needs an externalId, an email, a phone or an identity"):
         await save(database, account_id, first_name="Nobody")
     saved = await save(database, account_id, email="a@b.example")
     with pytest.raises(Invalid):
@@ -195,7 +195,7 @@ async def test_a_deleted_contact_leaves_a_row_without_personal_data(database: Po
             await contacts.delete_contact(tx, account_id=account_id, contact_id=contact.id)
     assert row is not None
     left = {name for name, value in row.items() if value not in (None, {})}
-    assert left == {"id", "account_id", "created_at", "updated_at", "deleted_at"}
+    assert left == {"id", "account_id", "status", "created_at", "updated_at", "deleted_at"}
     assert kept == 1
     assert await all_contacts(database, account_id) == []
     assert (await save(database, account_id, email="a@b.example")).id != contact.id

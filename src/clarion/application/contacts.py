@@ -1,7 +1,8 @@
 """Contacts: create or update by any identity, read, list and erase.
 
-An identity is an `externalId`, an email or a phone number; each belongs to at most one contact of an account. Field
-rules are in `contact_rules`, the choice of the contact in `identity`; many contacts at once come through `imports`.
+An identity is an `externalId`, an email, a phone number or a value in another namespace (`identities`); each belongs to
+at most one contact of an account. Field rules are in `contact_rules`, the choice of the contact in `identity`; many
+contacts at once come through `imports`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 
 from clarion.application import contact_rules as rules
-from clarion.application.identity import Identities, Taken, claim, match
+from clarion.application.contact_fields import check_attributes
+from clarion.application.identities import keep_identities, lock_target, read_identities, resolve
 from clarion.application.ports import Transaction
-from clarion.domain.contact import Attributes, Consent, Contact
-from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
+from clarion.domain.contact import Attributes, Consent, Contact, ContactStatus
+from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id, new_id
 from clarion.rendering.addresses import AddressFault, email_key, parse_email
 
@@ -28,7 +30,8 @@ class ContactDraft:
     """What a caller says about a contact: UNSET leaves a field as it is, None clears it.
 
     `attributes` are merged key by key over the stored ones, and a key given as None is removed; None removes all.
-    `contact_id` names the contact to change when the caller already knows it.
+    `identities` are (namespace, value), beside the three of their own, and replace the stored ones. `contact_id` names
+    the contact to change when the caller already knows it. `may_be_nameless` allows a contact without any identity.
     """
 
     contact_id: Id | UnsetType = UNSET
@@ -43,6 +46,9 @@ class ContactDraft:
     consent_email: bool | UnsetType | None = UNSET
     consent_sms: bool | UnsetType | None = UNSET
     consent_push: bool | UnsetType | None = UNSET
+    status: ContactStatus | UnsetType = UNSET
+    identities: Sequence[tuple[str, str]] | UnsetType | None = UNSET
+    may_be_nameless: bool = False
 
 
 _READERS: Final[tuple[tuple[str, str, Callable[[str], str | rules.Refusal]], ...]] = (
@@ -59,7 +65,7 @@ _NOBODY: Final = Contact(
 
 
 async def save_contact(tx: Transaction, *, account_id: Id, draft: ContactDraft) -> tuple[Contact, bool]:
-    """Creates the contact, or updates the one that `contact_id`, else `externalId`, else email, else phone names.
+    """Creates the contact, or updates the one that `contact_id`, else its identities name, in the order of `identity`.
 
     The second value tells whether it was created. Runs in the caller's transaction. Safe to repeat because the
     second call finds what the first one stored.
@@ -69,15 +75,21 @@ async def save_contact(tx: Transaction, *, account_id: Id, draft: ContactDraft) 
         NotFound: `contact_id` names no contact of this account.
         Conflict: `CONTACT_ADDRESS_TAKEN` when another contact holds one of the identities.
     """
-    changes = _checked(draft)
-    target = await _target(tx, account_id, draft.contact_id, changes)
-    contact = dataclasses.replace(target or _NOBODY, **changes)
-    if (contact.external_id, contact.email, contact.phone) == (None, None, None):
-        raise Invalid(Problem("email", "identity", "a contact needs an externalId, an email or a phone"))
-    contact = _with_attributes(contact, target, draft)
+    changes, attributes = await _checked(tx, account_id, draft)
+    target = await lock_target(tx, account_id, draft.contact_id, changes)
+    contact = keep_identities(target or _NOBODY, changes, is_named=draft.contact_id is not UNSET)
+    if not draft.may_be_nameless and not (contact.identities or contact.external_id or contact.email or contact.phone):
+        raise Invalid(Problem("email", "identity", "a contact needs an externalId, an email, a phone or an identity"))
+    contact = _with_attributes(contact, target, attributes)
+    contact = dataclasses.replace(contact, consent=_consent(contact.consent, draft))
     if target is None:
-        return await tx.contacts.insert(account_id, dataclasses.replace(contact, id=new_id())), True
-    return await tx.contacts.update(account_id, contact), False
+        saved = await tx.contacts.insert(account_id, dataclasses.replace(contact, id=new_id()))
+    else:
+        saved = await tx.contacts.update(account_id, contact)
+    if contact.identities != saved.identities:
+        await tx.identities.replace(account_id, saved.id, contact.identities)
+        saved = dataclasses.replace(saved, identities=contact.identities)
+    return saved, target is None
 
 
 async def get_contact(tx: Transaction, *, account_id: Id, contact_id: Id) -> Contact:
@@ -101,8 +113,11 @@ async def list_contacts(
     group_id: Id | None = None,
     email: str | None = None,
     external_id: str | None = None,
+    identity: tuple[str, str] | None = None,
 ) -> list[Contact]:
-    """Reads up to `limit` contacts with ids above `after`, all given conditions met. `email` in any spelling.
+    """Reads up to `limit` contacts with ids above `after`, all given conditions met.
+
+    `email` is in any spelling, `identity` a canonical (namespace, value).
 
     Raises:
         NotFound: the group is unknown or another account's.
@@ -111,14 +126,20 @@ async def list_contacts(
         raise NotFound("group")
     if any(text is not None and rules.check_text(text) for text in (email, external_id)):
         return []
+    contact_id = None
+    if identity is not None:
+        holder = (await resolve(tx, account_id=account_id, pairs=[identity])).get(identity)
+        if holder is None:
+            return []
+        contact_id = holder.id
     key = None if email is None else email_key(email)
     return await tx.contacts.list_after(
-        account_id, after, limit, group_id=group_id, email_key=key, external_id=external_id
+        account_id, after, limit, group_id=group_id, email_key=key, external_id=external_id, contact_id=contact_id
     )
 
 
 async def delete_contact(tx: Transaction, *, account_id: Id, contact_id: Id) -> None:
-    """Erases a contact's personal data and memberships; its row stays so that ledgers naming it still add up.
+    """Erases a contact's personal data, notes and memberships; its row stays so that ledgers naming it still add up.
 
     Suppressions of its addresses stay too: a person who asked not to be written to stays unwritten. Runs in the
     caller's transaction.
@@ -128,12 +149,16 @@ async def delete_contact(tx: Transaction, *, account_id: Id, contact_id: Id) -> 
     """
     if not await tx.contacts.erase(account_id, contact_id):
         raise NotFound("contact")
+    await tx.identities.erase(contact_id)
+    await tx.notes.erase(contact_id)
     await tx.groups.remove_everywhere(contact_id)
 
 
-def _checked(draft: ContactDraft) -> dict[str, Any]:
-    """The columns to change. Raises `Invalid` with every problem at once."""
-    changes: dict[str, Any] = {}
+async def _checked(
+    tx: Transaction, account_id: Id, draft: ContactDraft
+) -> tuple[dict[str, Any], Attributes | UnsetType | None]:
+    """The columns to change, and the attributes to merge. Raises `Invalid` with every problem at once."""
+    changes: dict[str, Any] = {} if draft.status is UNSET else {"status": draft.status}
     problems: list[Problem] = []
     for column, field, read in _READERS:
         value = getattr(draft, column)
@@ -144,13 +169,18 @@ def _checked(draft: ContactDraft) -> dict[str, Any]:
             problems.append(Problem(field, result.rule, result.message))
         changes[column] = result
     _check_email(draft.email, changes, problems)
-    if isinstance(draft.attributes, dict):
-        refused = rules.read_attributes(draft.attributes)
+    _check_identities(draft.identities, changes, problems)
+    attributes = draft.attributes
+    if isinstance(attributes, dict):
+        refused = rules.read_attributes(attributes)
         if isinstance(refused, rules.Refusal):
             problems.append(Problem("attributes", refused.rule, refused.message))
+        else:
+            attributes, wrong = await check_attributes(tx, account_id=account_id, attributes=attributes)
+            problems += wrong
     if problems:
         raise Invalid.of(problems)
-    return changes
+    return changes, attributes
 
 
 def _check_email(email: str | UnsetType | None, changes: dict[str, Any], problems: list[Problem]) -> None:
@@ -164,59 +194,29 @@ def _check_email(email: str | UnsetType | None, changes: dict[str, Any], problem
             changes.update(email=address.mailbox, email_key=address.key)
 
 
-async def _target(
-    tx: Transaction, account_id: Id, contact_id: Id | UnsetType, changes: dict[str, Any]
-) -> Contact | None:
-    given: Identities = (changes.get("external_id"), changes.get("email_key"), changes.get("phone"))
-    named = await _named(tx, account_id, contact_id)
-    holders = await _holders(tx, account_id, given)
-    if named is not None:
-        holders = [named, *(holder for holder in holders if holder.id != named.id)]
-    holder_of = _finders(holders)
-    try:
-        if named is None:
-            return match(given, holder_of)
-        claim(named, given, holder_of)
-    except Taken as taken:
-        raise Conflict("CONTACT_ADDRESS_TAKEN", str(taken)) from taken
-    return named
+def _check_identities(
+    given: Sequence[tuple[str, str]] | UnsetType | None, changes: dict[str, Any], problems: list[Problem]
+) -> None:
+    if isinstance(given, UnsetType):
+        return
+    read = read_identities(given or ())
+    if isinstance(read, tuple):
+        changes["identities"] = read
+    else:
+        problems += read
 
 
-async def _named(tx: Transaction, account_id: Id, contact_id: Id | UnsetType) -> Contact | None:
-    if isinstance(contact_id, UnsetType):
-        return None
-    named = await tx.contacts.lock(account_id, contact_id)
-    if named is None:
-        raise NotFound("contact")
-    return named
-
-
-async def _holders(tx: Transaction, account_id: Id, given: Identities) -> list[Contact]:
-    if given == (None, None, None):
-        return []
-    external_id, key, phone = given
-    return await tx.contacts.lock_by_identity(account_id, external_id=external_id, email_key=key, phone=phone)
-
-
-def _finders(holders: Sequence[Contact]) -> tuple[Callable[[str], Contact | None], ...]:
-    return (
-        {holder.external_id: holder for holder in holders}.get,
-        {holder.email_key: holder for holder in holders}.get,
-        {holder.phone: holder for holder in holders}.get,
-    )
-
-
-def _with_attributes(contact: Contact, target: Contact | None, draft: ContactDraft) -> Contact:
+def _with_attributes(contact: Contact, target: Contact | None, given: Attributes | UnsetType | None) -> Contact:
     stored = target.attributes if target else {}
-    if isinstance(draft.attributes, UnsetType):
+    if isinstance(given, UnsetType):
         attributes = stored
     else:
-        merged = {} if draft.attributes is None else stored | draft.attributes
+        merged = {} if given is None else stored | given
         attributes = {name: value for name, value in merged.items() if value is not None}
     refused = rules.read_attributes(attributes)
     if isinstance(refused, rules.Refusal):
         raise Invalid(Problem("attributes", refused.rule, f"together with those stored, {refused.message}"))
-    return dataclasses.replace(contact, attributes=attributes, consent=_consent(contact.consent, draft))
+    return dataclasses.replace(contact, attributes=attributes)
 
 
 def _consent(stored: Consent, draft: ContactDraft) -> Consent:

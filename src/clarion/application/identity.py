@@ -1,8 +1,8 @@
 """Which stored contact a caller means, by the identities given: the one rule for the API and for imports.
 
-The contact is the one that holds the first given identity anyone holds, in the order externalId, email, phone. One
-found by a later identity must not already hold a different earlier one, and the other given identities must be free
-or its own.
+The contact is the one that holds the first given identity anyone holds, in the order externalId, email, phone, then
+further ones as given. One found by a later identity must not already hold a different earlier one of the first three,
+and the other given identities must be free or its own.
 """
 
 from __future__ import annotations
@@ -30,23 +30,25 @@ class Identified(Protocol):
         ...
 
 
-FIELDS: Final = ("externalId", "email", "phone")
-"""What callers call the identities, in the order in which they decide."""
-WORDS: Final = ("externalId", "email address", "phone number")
+FIELDS: Final = ("externalId", "email", "phone", "identities")
+"""What callers call the identities, in the order in which they decide; every further one is called as the last."""
+WORDS: Final = ("externalId", "email address", "phone number", "identity")
+_OWN: Final = 3
 
 H = TypeVar("H", bound=Identified)
-Identities = tuple[str | None, str | None, str | None]
+Given = Sequence[str | None]
+"""The given identities: externalId, key of the email address, phone number, and any number of further ones."""
 
 
 class Taken(Exception):
-    """Another contact holds one of the given identities; `field` is its place in `FIELDS`."""
+    """Another contact holds one of the given identities; `place` is where it stands among them."""
 
-    def __init__(self, field: int) -> None:
-        super().__init__(f"Another contact of the account has this {WORDS[field]}")
-        self.field = FIELDS[field]
+    def __init__(self, place: int) -> None:
+        super().__init__(f"Another contact of the account has this {WORDS[min(place, _OWN)]}")
+        self.field = FIELDS[min(place, _OWN)]
 
 
-def match(given: Identities, holder_of: Sequence[Callable[[str], H | None]]) -> H | None:
+def match(given: Given, holder_of: Sequence[Callable[[str], H | None]]) -> H | None:
     """Finds the contact that the given identities mean, None when they are all free.
 
     Raises:
@@ -63,7 +65,7 @@ def match(given: Identities, holder_of: Sequence[Callable[[str], H | None]]) -> 
     return found
 
 
-def claim(target: Identified | None, given: Identities, holder_of: Sequence[Callable[[str], H | None]]) -> None:
+def claim(target: Identified | None, given: Given, holder_of: Sequence[Callable[[str], H | None]]) -> None:
     """Checks that each given identity is free or the target's own.
 
     Raises:
@@ -75,6 +77,6 @@ def claim(target: Identified | None, given: Identities, holder_of: Sequence[Call
             raise Taken(field)
 
 
-def _differs_before(field: int, given: Identities, holder: Identified) -> bool:
+def _differs_before(field: int, given: Given, holder: Identified) -> bool:
     own = (holder.external_id, holder.email_key, holder.phone)
-    return any(given[i] is not None and own[i] is not None for i in range(field))
+    return any(given[i] is not None and own[i] is not None for i in range(min(field, _OWN)))

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"
     CONTACT_DELETED = "contact_deleted"
+    CONTACT_BLOCKED = "contact_blocked"
     INVALID_ADDRESS = "invalid_address"
     RENDER_FAILED = "render_failed"
     # refused by the other side

@@ -5,61 +5,70 @@ Never decides which contact is meant. Where to read next: `contacts_bulk` for im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from clarion.adapters.postgres.contacts_bulk import BulkContacts, taken
-from clarion.domain.contact import Consent, Contact
+from clarion.domain.contact import OWN_NAMESPACES, Consent, Contact, ContactStatus, Identity
 from clarion.domain.ids import Id
 
-_CONTACT = """c.id, c.external_id, c.email, c.email_key, c.phone, c.first_name, c.last_name, c.language, c.timezone,
-    c.attributes, c.consent_email, c.consent_sms, c.consent_push, c.created_at, c.updated_at"""
+# index: contact_identity_by_contact. A namespace has no colon, so the first one ends it.
+CONTACT: Final = """c.id, c.external_id, c.email, c.email_key, c.phone, c.first_name, c.last_name, c.language,
+    c.timezone, c.attributes, c.consent_email, c.consent_sms, c.consent_push, c.status, c.last_seen_at, c.created_at,
+    c.updated_at, ARRAY(SELECT i.namespace || ':' || i.value FROM contact_identity AS i WHERE i.contact_id = c.id
+          ORDER BY i.position, i.namespace, i.value) AS identities"""
+"""The columns of a contact `c` that `known` reads."""
 
 # index: contact_pkey.
-_FIND = f"SELECT {_CONTACT} FROM contact c WHERE c.id = $2 AND c.account_id = $1 AND c.deleted_at IS NULL"
+_FIND = f"SELECT {CONTACT} FROM contact c WHERE c.id = $2 AND c.account_id = $1 AND c.deleted_at IS NULL"
 _LOCK = f"{_FIND} FOR UPDATE"
 
-# index: contact_by_external_id, contact_by_email, contact_by_phone.
+# index: contact_by_external_id, contact_by_email, contact_by_phone, contact_identity_pkey; contact_pkey for each found.
 _LOCK_BY_IDENTITY = f"""
-SELECT {_CONTACT} FROM contact c
-WHERE c.account_id = $1 AND (c.external_id = $2 OR c.email_key = $3 OR c.phone = $4)
-ORDER BY c.id FOR UPDATE
+SELECT {CONTACT} FROM contact c
+WHERE c.account_id = $1 AND c.deleted_at IS NULL AND c.id IN (
+    SELECT id FROM contact WHERE account_id = $1 AND external_id = ANY($2::text[]) AND external_id IS NOT NULL
+    UNION ALL SELECT id FROM contact WHERE account_id = $1 AND email_key = ANY($3::text[]) AND email_key IS NOT NULL
+    UNION ALL SELECT id FROM contact WHERE account_id = $1 AND phone = ANY($4::text[]) AND phone IS NOT NULL
+    UNION ALL SELECT i.contact_id FROM unnest($5::text[], $6::text[]) AS g (namespace, value)
+    JOIN contact_identity AS i ON i.account_id = $1 AND i.namespace = g.namespace AND i.value = g.value)
+ORDER BY c.id FOR UPDATE OF c
 """
 
 _INSERT = f"""
 INSERT INTO contact AS c (id, account_id, external_id, email, email_key, phone, first_name, last_name, language,
-    timezone, attributes, consent_email, consent_sms, consent_push)
-VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING {_CONTACT}
+    timezone, attributes, consent_email, consent_sms, consent_push, status)
+VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING {CONTACT}
 """
 
 # index: contact_pkey.
 _UPDATE = f"""
 UPDATE contact AS c SET external_id = $3, email = $4, email_key = $5, phone = $6, first_name = $7, last_name = $8,
     language = $9, timezone = $10, attributes = $11, consent_email = $12, consent_sms = $13, consent_push = $14,
-    updated_at = now()
-WHERE c.id = $2 AND c.account_id = $1 RETURNING {_CONTACT}
+    status = $15, updated_at = now()
+WHERE c.id = $2 AND c.account_id = $1 RETURNING {CONTACT}
 """
 
 # index: contact_pkey. Consent refused stays known by nobody's name; only the row itself remains.
 _ERASE = """
 UPDATE contact SET external_id = NULL, email = NULL, email_key = NULL, phone = NULL, first_name = NULL,
     last_name = NULL, language = NULL, timezone = NULL, attributes = '{}', consent_email = NULL, consent_sms = NULL,
-    consent_push = NULL, updated_at = now(), deleted_at = now()
+    consent_push = NULL, last_seen_at = NULL, updated_at = now(), deleted_at = now()
 WHERE id = $2 AND account_id = $1 AND deleted_at IS NULL RETURNING true
 """
 
 # index: contact_by_account, or contact_by_email / contact_by_external_id when given.
 _LIST = f"""
-SELECT {_CONTACT} FROM contact c
+SELECT {CONTACT} FROM contact c
 WHERE c.account_id = $1 AND c.id > $2 AND c.deleted_at IS NULL{{conditions}} ORDER BY c.id LIMIT $3
 """
 
 # index: group_member_pkey in order, contact_pkey for each.
 _LIST_MEMBERS = f"""
-SELECT {_CONTACT} FROM group_member m JOIN contact c ON c.id = m.contact_id
+SELECT {CONTACT} FROM group_member m JOIN contact c ON c.id = m.contact_id
 WHERE m.group_id = $4 AND m.contact_id > $2 AND c.account_id = $1 AND c.deleted_at IS NULL{{conditions}}
 ORDER BY m.contact_id LIMIT $3
 """
@@ -79,11 +88,9 @@ class ContactStore(BulkContacts):
         """Reads and locks one contact that is not deleted."""
         return _contact(await self._connection.fetchrow(_LOCK, account_id, contact_id))
 
-    async def lock_by_identity(
-        self, account_id: Id, *, external_id: str | None, email_key: str | None, phone: str | None
-    ) -> list[Contact]:
-        """Reads and locks every contact holding one of these identities (at most three)."""
-        rows = await self._connection.fetch(_LOCK_BY_IDENTITY, account_id, external_id, email_key, phone)
+    async def lock_by_identity(self, account_id: Id, identities: Collection[Identity]) -> list[Contact]:
+        """Reads and locks every contact holding one of these identities, in its own columns or beside them."""
+        rows = await self._connection.fetch(_LOCK_BY_IDENTITY, account_id, *identity_columns(identities))
         return _contacts(rows)
 
     async def insert(self, account_id: Id, contact: Contact) -> Contact:
@@ -101,7 +108,7 @@ class ContactStore(BulkContacts):
                 row = await self._connection.fetchrow(statement, account_id, *_values(contact))
         except asyncpg.UniqueViolationError as error:
             raise taken(error) from error
-        return _known(row)
+        return known(row)
 
     async def erase(self, account_id: Id, contact_id: Id) -> bool:
         """Empties a contact of personal data and marks it deleted; False when it is not here."""
@@ -116,13 +123,14 @@ class ContactStore(BulkContacts):
         group_id: Id | None = None,
         email_key: str | None = None,
         external_id: str | None = None,
+        contact_id: Id | None = None,
     ) -> list[Contact]:
         """Reads contacts above a cursor in order of creation, all given conditions met."""
         arguments: list[object] = [account_id, after or b"", limit]
         if group_id is not None:
             arguments.append(group_id)
         conditions = ""
-        for column, value in (("email_key", email_key), ("external_id", external_id)):
+        for column, value in (("email_key", email_key), ("external_id", external_id), ("id", contact_id)):
             if value is not None:
                 arguments.append(value)
                 conditions += f" AND c.{column} = ${len(arguments)}"
@@ -136,7 +144,7 @@ class ContactStore(BulkContacts):
 
 def _values(contact: Contact) -> tuple[object, ...]:
     consent = contact.consent
-    return (*_contact_values(contact), contact.attributes, consent.email, consent.sms, consent.push)
+    return (*_contact_values(contact), contact.attributes, consent.email, consent.sms, consent.push, contact.status)
 
 
 _contact_values = attrgetter(
@@ -144,15 +152,22 @@ _contact_values = attrgetter(
 )
 
 
+def identity_columns(identities: Collection[Identity]) -> list[list[str]]:
+    """The parameters that look identities up: values of each own namespace, then namespaces and values of all."""
+    own = [[one.value for one in identities if one.namespace == namespace] for namespace in OWN_NAMESPACES]
+    return [*own, [one.namespace for one in identities], [one.value for one in identities]]
+
+
 def _contact(row: Any) -> Contact | None:  # noqa: ANN401 - a driver's record
-    return _known(row) if row else None
+    return known(row) if row else None
 
 
 def _contacts(rows: Sequence[Any]) -> list[Contact]:
-    return [_known(row) for row in rows]
+    return [known(row) for row in rows]
 
 
-def _known(row: Any) -> Contact:  # noqa: ANN401 - a driver's record
+def known(row: Any) -> Contact:  # noqa: ANN401 - a driver's record
+    """The contact in a row of the columns `CONTACT`."""
     return Contact(
         id=row["id"],
         external_id=row["external_id"],
@@ -165,6 +180,9 @@ def _known(row: Any) -> Contact:  # noqa: ANN401 - a driver's record
         timezone=row["timezone"],
         attributes=row["attributes"],
         consent=Consent(email=row["consent_email"], sms=row["consent_sms"], push=row["consent_push"]),
+        status=ContactStatus(row["status"]),
+        last_seen_at=row["last_seen_at"],
+        identities=tuple(Identity(*text.split(":", 1)) for text in row["identities"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
