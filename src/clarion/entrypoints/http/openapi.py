@@ -25,6 +25,7 @@ Schema = dict[str, Any]
 _TAGS: Final = {
     "contacts": "People: addresses, attributes, language, time zone and consent.",
     "groups": "Static sets of contacts.",
+    "segments": "Stored rules that select contacts.",
     "imports": "Many contacts at once, streamed from a file.",
     "senders": "Configured ways out: SMTP relays.",
     "campaigns": "What to say, to whom and when; and everything that happens to it.",

@@ -19,6 +19,7 @@ from clarion.entrypoints.http.api import (
     keys,
     previews,
     runs,
+    segments,
     senders,
     suppressions,
 )
@@ -26,6 +27,7 @@ from clarion.entrypoints.http.api import (
 OPERATIONS: Final[list[HTTPRouteHandler]] = [
     *contacts.ROUTES,
     *groups.ROUTES,
+    *segments.ROUTES,
     *imports.ROUTES,
     *senders.ROUTES,
     *campaigns.ROUTES,
