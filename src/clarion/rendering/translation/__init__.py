@@ -1,0 +1,41 @@
+"""The template languages of other systems, written anew in ours when a message comes in: there is one at send time.
+
+What comes out is read like any author's text, so no translator decides what is safe. Text that is no tag over there
+survives byte for byte. A module a language; read `translated` for what all of them give, `domo` for the smallest.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clarion.domain.errors import Invalid, Problem
+from clarion.rendering.faults import LanguageFault
+from clarion.rendering.translation.adobe import translate_adobe
+from clarion.rendering.translation.translated import Syntax, Translated, Translator
+
+__all__ = ["SOURCE_LIMIT", "TRANSLATORS", "Syntax", "Translated", "translate"]
+
+SOURCE_LIMIT: Final = 512 * 1024
+"""Characters of a template that is translated."""
+
+TRANSLATORS: Final[dict[Syntax, Translator]] = {
+    Syntax.ADOBE: lambda source: Translated(translate_adobe(source)),
+}
+"""From each syntax to its translator."""
+
+
+def translate(syntax: Syntax, source: str, *, field: str = "source") -> Translated:
+    """A template in our own language; `field` is the name its mistakes are told under.
+
+    Raises:
+        Invalid: it is too long, or has a tag that is broken or has no counterpart; the message names the line.
+    """
+    if len(source) > SOURCE_LIMIT:
+        raise Invalid(Problem(field, "maxLength", f"must have at most {SOURCE_LIMIT} characters"))
+    translator = TRANSLATORS.get(syntax)
+    if translator is None:
+        raise Invalid(Problem(field, "enum", f"templates of {syntax} are not translated yet"))
+    try:
+        return translator(source)
+    except LanguageFault as fault:
+        raise Invalid(Problem(field, fault.rule, f"line {fault.line}: {fault.message}")) from None
