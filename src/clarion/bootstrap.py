@@ -18,6 +18,7 @@ from clarion.adapters.postgres.migrations import describe as check_database
 from clarion.adapters.postgres.migrations import migrate as migrate_database
 from clarion.adapters.queue.postgres import WorkSignal
 from clarion.adapters.sealing import AesSealer, KeyRing
+from clarion.application.access_tokens import AccessTokens
 from clarion.rendering.links import Links
 from clarion.rendering.tokens import TokenSigner
 from clarion.settings import Settings
@@ -46,6 +47,7 @@ class App:
     database: PostgresDatabase
     sealer: AesSealer
     signer: TokenSigner
+    tokens: AccessTokens
     cursor_key: bytes
     work: WorkSignal
     channels: ChannelRegistry
@@ -78,6 +80,7 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
     work.start()
     sealer = AesSealer(ring.subkeys("sealing"), ring.current)
     signer = TokenSigner(ring.subkeys("links"), ring.current)
+    tokens = AccessTokens(ring.subkeys("access tokens"), ring.current)
     channels = ChannelRegistry(sealer, helo_name=settings.helo_name)
     try:
         yield App(
@@ -85,6 +88,7 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
             database=database,
             sealer=sealer,
             signer=signer,
+            tokens=tokens,
             cursor_key=ring.subkeys("cursors")[ring.current],
             work=work,
             channels=channels,

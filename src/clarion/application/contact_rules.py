@@ -48,7 +48,8 @@ class Refusal:
     message: str
 
 
-def _read_line(value: str, limit: int) -> str | Refusal:
+def read_line(value: str, limit: int) -> str | Refusal:
+    """A text of 1 to `limit` characters on one line, without the spaces around it."""
     text = value.strip(" ")
     if 0 < len(text) <= limit and text.isprintable():
         return text
@@ -63,12 +64,12 @@ def _read_line(value: str, limit: int) -> str | Refusal:
 
 def read_external_id(value: str) -> str | Refusal:
     """The caller's own id of a contact: 1 to 255 characters, compared exactly."""
-    return _read_line(value, EXTERNAL_ID_LIMIT)
+    return read_line(value, EXTERNAL_ID_LIMIT)
 
 
 def read_name(value: str) -> str | Refusal:
     """A first or last name: 1 to 200 characters on one line."""
-    return _read_line(value, NAME_LIMIT)
+    return read_line(value, NAME_LIMIT)
 
 
 @lru_cache(maxsize=1024)
@@ -111,7 +112,7 @@ def read_phone(value: str) -> str | Refusal:
 
 def read_push_token(value: str) -> str | Refusal:
     """A device's push token: opaque, 1 to 4,096 characters on one line, compared exactly."""
-    return _read_line(value, PUSH_TOKEN_LIMIT)
+    return read_line(value, PUSH_TOKEN_LIMIT)
 
 
 def read_attributes(value: dict[str, AttributeValue]) -> dict[str, AttributeValue] | Refusal:

@@ -31,6 +31,14 @@ ALL_PERMISSIONS: Final = frozenset(Permission)
 """What an account's first key may do."""
 
 
+class DateStyle(StrEnum):
+    """In which order the people of an account write a date in figures."""
+
+    DAY_FIRST = "day_first"
+    MONTH_FIRST = "month_first"
+    YEAR_FIRST = "year_first"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A tenant: everything else belongs to exactly one.
@@ -45,7 +53,7 @@ class Account:
     timezone: str = "UTC"
     country: str | None = None
     languages: tuple[str, ...] = ("eng",)
-    date_style: str = "day_first"
+    date_style: DateStyle = DateStyle.DAY_FIRST
     instance: str | None = None
     organisation: str | None = None
     sandbox: str | None = None

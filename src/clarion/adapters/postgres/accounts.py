@@ -6,25 +6,35 @@ Digests go in and out; the secrets they are made from never come here. Where to 
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from clarion.adapters.postgres.connection import Connection
-from clarion.domain.access import Account, ApiKey, Permission
+from clarion.domain.access import Account, ApiKey, DateStyle, Permission
 from clarion.domain.ids import Id
 
-_INSERT_ACCOUNT = "INSERT INTO account (id, name) VALUES ($1, $2) RETURNING id, name, created_at"
+_ACCOUNT = "id, name, created_at, timezone, country, languages, date_style, instance, organisation, sandbox"
+
+_INSERT_ACCOUNT = f"INSERT INTO account (id, name) VALUES ($1, $2) RETURNING {_ACCOUNT}"
 
 # index: account_pkey.
-_FIND_ACCOUNT = "SELECT id, name, created_at FROM account WHERE id = $1"
+_FIND_ACCOUNT = f"SELECT {_ACCOUNT} FROM account WHERE id = $1"
+
+# index: account_pkey.
+_UPDATE_ACCOUNT = f"""
+UPDATE account SET name = $2, timezone = $3, country = $4, languages = $5, date_style = $6, instance = $7,
+    organisation = $8, sandbox = $9
+WHERE id = $1 RETURNING {_ACCOUNT}
+"""
 
 # index: account_pkey, in full; accounts are few.
-_LIST_ACCOUNTS = "SELECT id, name, created_at FROM account ORDER BY id"
+_LIST_ACCOUNTS = f"SELECT {_ACCOUNT} FROM account ORDER BY id"
 
-_KEY = "id, account_id, name, permissions, created_at, expires_at, last_used_at, revoked_at"
+_KEY = "id, account_id, name, permissions, created_at, owner_email, expires_at, last_used_at, revoked_at"
 
 _INSERT_KEY = f"""
-INSERT INTO api_key (id, account_id, name, secret_hash, permissions, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6) RETURNING {_KEY}
+INSERT INTO api_key (id, account_id, name, secret_hash, permissions, expires_at, owner_email)
+VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {_KEY}
 """
 
 # index: api_key_pkey.
@@ -62,6 +72,11 @@ class AccountStore:
         row = await self._connection.fetchrow(_FIND_ACCOUNT, account_id)
         return _account(row) if row else None
 
+    async def update(self, account: Account) -> Account:
+        """Overwrites what a stored account says of itself."""
+        row = await self._connection.fetchrow(_UPDATE_ACCOUNT, *_values(account))
+        return _account(row)
+
     async def list_all(self) -> list[Account]:
         """Reads every account in order of creation."""
         return [_account(row) for row in await self._connection.fetch(_LIST_ACCOUNTS)]
@@ -82,10 +97,11 @@ class KeyStore:
         secret_hash: bytes,
         permissions: frozenset[Permission],
         expires_at: datetime | None,
+        owner_email: str | None = None,
     ) -> ApiKey:
         """Stores a new key by the digest of its secret."""
         row = await self._connection.fetchrow(
-            _INSERT_KEY, key_id, account_id, name, secret_hash, sorted(permissions), expires_at
+            _INSERT_KEY, key_id, account_id, name, secret_hash, sorted(permissions), expires_at, owner_email
         )
         return _key(row)
 
@@ -108,7 +124,12 @@ class KeyStore:
 
 
 def _account(row: Any) -> Account:  # noqa: ANN401 - a driver's record
-    return Account(row["id"], row["name"], row["created_at"])
+    return Account(**{**row, "languages": tuple(row["languages"]), "date_style": DateStyle(row["date_style"])})
+
+
+_values = attrgetter(
+    "id", "name", "timezone", "country", "languages", "date_style", "instance", "organisation", "sandbox"
+)
 
 
 def _key(row: Any) -> ApiKey:  # noqa: ANN401 - a driver's record
@@ -118,6 +139,7 @@ def _key(row: Any) -> ApiKey:  # noqa: ANN401 - a driver's record
         name=row["name"],
         permissions=frozenset(Permission(name) for name in row["permissions"]),
         created_at=row["created_at"],
+        owner_email=row["owner_email"],
         expires_at=row["expires_at"],
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],

@@ -23,6 +23,10 @@ class Accounts(Protocol):
         """Reads one account."""
         ...
 
+    async def update(self, account: Account) -> Account:
+        """Overwrites what a stored account says of itself."""
+        ...
+
     async def list_all(self) -> list[Account]:
         """Reads every account in order of creation, for the command line."""
         ...
@@ -40,6 +44,7 @@ class Keys(Protocol):
         secret_hash: bytes,
         permissions: frozenset[Permission],
         expires_at: datetime | None,
+        owner_email: str | None = None,
     ) -> ApiKey:
         """Stores a new key by the digest of its secret."""
         ...

@@ -33,7 +33,7 @@ def create_app(app: App) -> ASGIApp:
         database=app.database,
         intake=Intake(app.database),
         readiness=Readiness(app.settings),
-        doorkeeper=Doorkeeper(app.database, Pace(app.settings.requests_per_second)),
+        doorkeeper=Doorkeeper(app.database, Pace(app.settings.requests_per_second), tokens=app.tokens),
         cursors=CursorSigner(app.cursor_key),
         links=app.links,
         max_body_bytes=app.settings.max_body_bytes,

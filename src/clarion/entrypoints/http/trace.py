@@ -32,6 +32,13 @@ def open_trace() -> Trace:
     return trace
 
 
+def note_principal(principal: Principal) -> None:
+    """Says who asks, for the log line of the request being answered; nothing outside of one."""
+    trace = _current.get(None)
+    if trace is not None:
+        trace.principal = principal
+
+
 def current() -> Trace:
     """The trace of the request being answered. Raises LookupError outside of one."""
     return _current.get()
