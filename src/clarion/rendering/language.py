@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from clarion.rendering.expressions import written
+from clarion.rendering.expressions import Expr, Filter, children, written
 from clarion.rendering.faults import LanguageFault
 from clarion.rendering.lexer import tokens
-from clarion.rendering.nodes import Branch, End, Hole, Loop, Node, Set, Text
+from clarion.rendering.nodes import Branch, End, Hole, Loop, Node, Set, Text, expressions_of
 from clarion.rendering.reader import ExpressionReader
 
 TAG_LIMIT: Final = 2000
@@ -85,7 +85,20 @@ def _read_tag(source: str, start: int, line: int) -> tuple[Node | None, int, boo
     reader = ExpressionReader(found, line)
     node = Hole(reader.expression(), line) if expected == "}}" else _statement(reader, line)
     reader.finish()
+    _check_safe(node)
     return node, end, closing.startswith("-")
+
+
+def _check_safe(node: Node) -> None:
+    """`safe` ends the expression of a hole, so that `markup` sees every value that is printed unescaped."""
+    for expr in expressions_of(node):
+        outermost = expr.target if isinstance(node, Hole) and isinstance(expr, Filter) and expr.name == "safe" else expr
+        if _has_safe(outermost):
+            raise LanguageFault("filter", "'safe' stands last in a printed value, as in {{ value | safe }}", node.line)
+
+
+def _has_safe(expr: Expr) -> bool:
+    return (isinstance(expr, Filter) and expr.name == "safe") or any(map(_has_safe, children(expr)))
 
 
 def _read_raw(source: str, start: int, line: int) -> tuple[Node, int, bool]:

@@ -211,6 +211,8 @@ class HtmlWalk:
 
     def _hole(self, hole: Hole) -> Hole:
         spot = self._spot
+        if spot.mode != "text":
+            hole = _escaped(hole)
         if spot.mode in {"text", "comment"} or (spot.mode == "raw" and spot.tag in _TEXT_ELEMENTS):
             rewritten = self._printed(hole)
         elif spot.mode == "value":
@@ -270,6 +272,12 @@ class HtmlWalk:
         if len(set(fork.ends)) > 1:
             raise self._fault("branches", "all branches of an if or for must leave the HTML at the same place")
         self._link = LinkStart(is_settled=all(fork.settled))
+
+
+def _escaped(hole: Hole) -> Hole:
+    """The hole without its author's `safe`: outside of text, an unescaped value could leave the place it stands in."""
+    expr = hole.expr
+    return Hole(expr.target, hole.line) if isinstance(expr, Filter) and expr.name == "safe" else hole
 
 
 def checked_html(nodes: list[Node]) -> list[Node]:
