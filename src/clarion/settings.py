@@ -137,6 +137,10 @@ class Settings:
     textit_prefix: str = field(
         default="", metadata=_setting(rules.path_prefix, "What every path of the TextIt dialect begins with")
     )
+    textit_requests_per_hour: int = field(
+        default=3600,
+        metadata=_setting(rules.whole(1, 10_000_000), "Requests a workspace may make in any hour over TextIt's API"),
+    )
     voltmx_prefix: str = field(
         default="", metadata=_setting(rules.path_prefix, "What every path of the Volt MX dialect begins with")
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from clarion.application.ports import Transaction
 from clarion.domain.contact import Contact
-from clarion.domain.errors import Invalid, NotFound, Problem
+from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.group import GROUP_NAME_LIMIT, Group
 from clarion.domain.ids import Id, new_id
 
@@ -45,12 +45,41 @@ async def list_groups(tx: Transaction, *, account_id: Id, after: Id | None, limi
     return await tx.groups.list_after(account_id, after, limit)
 
 
+async def newest_groups(
+    tx: Transaction,
+    *,
+    account_id: Id,
+    before: Id | None,
+    limit: int,
+    only: Id | None = None,
+    name: str | None = None,
+) -> list[Group]:
+    """Reads up to `limit` groups with ids below `before`, newest first; `name` in any spelling of capitals."""
+    return await tx.groups.newest(account_id, before, limit, only=only, name=name)
+
+
+async def rename_group(tx: Transaction, *, account_id: Id, group_id: Id, name: str) -> Group:
+    """Gives a group another name; whoever refers to it goes on doing so. Runs in the caller's transaction.
+
+    Raises:
+        NotFound: it is unknown or another account's.
+        Invalid: the name is blank, too long or has control characters.
+        Conflict: `GROUP_NAME_TAKEN`.
+    """
+    if not await tx.groups.rename(account_id, group_id, checked_group_name(name, field="name")):
+        raise NotFound("group")
+    return await get_group(tx, account_id=account_id, group_id=group_id)
+
+
 async def delete_group(tx: Transaction, *, account_id: Id, group_id: Id) -> None:
     """Removes a group; its contacts stay, and runs that began before still reach them.
 
     Raises:
         NotFound: it is unknown or another account's.
+        Conflict: `GROUP_IN_USE` while a sequence that is not archived is for it.
     """
+    if await tx.sequences.using_group(account_id, group_id):
+        raise Conflict("GROUP_IN_USE", "A sequence is for this group; archive the sequence first")
     if not await tx.groups.delete(account_id, group_id):
         raise NotFound("group")
 

@@ -30,12 +30,14 @@ from clarion.adapters.postgres.identities import IdentityStore
 from clarion.adapters.postgres.imports import ImportStore
 from clarion.adapters.postgres.intake import IntakeStore
 from clarion.adapters.postgres.locks import account_key
+from clarion.adapters.postgres.names import NameStore
 from clarion.adapters.postgres.notes import NoteStore
 from clarion.adapters.postgres.notices import NoticeStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.runs import RunStore
 from clarion.adapters.postgres.segments import SegmentStore
 from clarion.adapters.postgres.senders import SenderStore
+from clarion.adapters.postgres.sequences import CampaignEventStore, SequenceStore
 from clarion.adapters.postgres.suppressions import SuppressionStore
 from clarion.domain.errors import Unavailable
 
@@ -134,6 +136,21 @@ class PostgresTransaction:
     def campaigns(self) -> CampaignStore:
         """Campaigns and their revisions."""
         return CampaignStore(self.connection)
+
+    @cached_property
+    def sequences(self) -> SequenceStore:
+        """Sequences, for reading."""
+        return SequenceStore(self.connection)
+
+    @cached_property
+    def campaign_events(self) -> CampaignEventStore:
+        """The steps of sequences."""
+        return CampaignEventStore(self.connection)
+
+    @cached_property
+    def names(self) -> NameStore:
+        """Names whose capitals do not matter."""
+        return NameStore(self.connection)
 
     @cached_property
     def runs(self) -> RunStore:

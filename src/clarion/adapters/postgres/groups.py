@@ -39,6 +39,17 @@ _FIND = f"SELECT {_GROUP} FROM contact_group g WHERE g.id = $2 AND g.account_id 
 # index: contact_group_account_id_name_key to find, group_member_pkey (index only) to count.
 _LIST = f"SELECT {_GROUP} FROM contact_group g WHERE g.account_id = $1 AND g.id > $2 ORDER BY g.id LIMIT $3"
 
+# index: contact_group_pkey backwards from the cursor; group_member_pkey (index only) to count.
+_NEWEST = f"""
+SELECT {_GROUP} FROM contact_group g
+WHERE g.account_id = $1 AND ($2::bytea IS NULL OR g.id < $2) AND ($4::bytea IS NULL OR g.id = $4)
+  AND ($5::text IS NULL OR lower(g.name) = lower($5))
+ORDER BY g.id DESC LIMIT $3
+"""
+
+# index: contact_group_pkey.
+_RENAME = "UPDATE contact_group SET name = $3 WHERE id = $2 AND account_id = $1 RETURNING true"
+
 # index: contact_group_pkey. Locks the group, so that members added meanwhile wait and are then refused.
 _LOCK = "SELECT true FROM contact_group WHERE id = $2 AND account_id = $1 FOR UPDATE"
 
@@ -91,7 +102,7 @@ class GroupStore:
         try:
             row = await self._connection.fetchrow(_INSERT, group_id, account_id, name)
         except asyncpg.UniqueViolationError as error:
-            raise Conflict("GROUP_NAME_TAKEN", "Another group of the account has this name") from error
+            raise _taken() from error
         return _group(row)
 
     async def ensure(self, account_id: Id, name: str) -> Id:
@@ -111,6 +122,19 @@ class GroupStore:
     async def existing(self, account_id: Id, group_ids: Sequence[Id]) -> set[Id]:
         """Which of these groups are here."""
         return {row["id"] for row in await self._connection.fetch(_EXISTING, account_id, list(group_ids))}
+
+    async def newest(
+        self, account_id: Id, before: Id | None, limit: int, *, only: Id | None = None, name: str | None = None
+    ) -> list[Group]:
+        """Reads groups below a cursor, newest first, all given conditions met; `name` in any capitals."""
+        return [_group(row) for row in await self._connection.fetch(_NEWEST, account_id, before, limit, only, name)]
+
+    async def rename(self, account_id: Id, group_id: Id, name: str) -> bool:
+        """Gives a group another name; False when it is not here. Raises `Conflict` with `GROUP_NAME_TAKEN`."""
+        try:
+            return bool(await self._connection.fetchval(_RENAME, account_id, group_id, name))
+        except asyncpg.UniqueViolationError as error:
+            raise _taken() from error
 
     async def named(self, account_id: Id, names: Sequence[str]) -> dict[str, Id]:
         """The ids of the groups among these names that exist."""
@@ -158,6 +182,10 @@ class GroupStore:
 
 def _group(row: Any) -> Group:  # noqa: ANN401 - a driver's record
     return Group(row["id"], row["name"], row["members"], row["created_at"])
+
+
+def _taken() -> Conflict:
+    return Conflict("GROUP_NAME_TAKEN", "Another group of the account has this name")
 
 
 def _affected(status: str) -> int:

@@ -19,12 +19,14 @@ from clarion.application.ports.deliveries import Deliveries
 from clarion.application.ports.executions import Executions, Intake
 from clarion.application.ports.identities import Identities
 from clarion.application.ports.imports import Imports
+from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.runs import Runs
 from clarion.application.ports.segments import Segments
 from clarion.application.ports.senders import Senders
+from clarion.application.ports.sequences import CampaignEvents, Sequences
 from clarion.application.ports.suppressions import Suppressions
 
 T = TypeVar("T")
@@ -96,6 +98,21 @@ class Transaction(Protocol):
     @property
     def campaigns(self) -> Campaigns:
         """Campaigns and their revisions."""
+        ...
+
+    @property
+    def sequences(self) -> Sequences:
+        """Sequences, for reading."""
+        ...
+
+    @property
+    def campaign_events(self) -> CampaignEvents:
+        """The steps of sequences."""
+        ...
+
+    @property
+    def names(self) -> Names:
+        """Names whose capitals do not matter."""
         ...
 
     @property

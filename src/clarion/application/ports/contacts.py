@@ -182,6 +182,20 @@ class Groups(Protocol):
         """Which of these groups are here."""
         ...
 
+    async def newest(
+        self, account_id: Id, before: Id | None, limit: int, *, only: Id | None = None, name: str | None = None
+    ) -> list[Group]:
+        """Reads groups below a cursor, newest first, all given conditions met; `name` in any capitals."""
+        ...
+
+    async def rename(self, account_id: Id, group_id: Id, name: str) -> bool:
+        """Gives a group another name; False when it is not here.
+
+        Raises:
+            Conflict: `GROUP_NAME_TAKEN`.
+        """
+        ...
+
     async def named(self, account_id: Id, names: Sequence[str]) -> dict[str, Id]:
         """The ids of the groups among these names that exist."""
         ...

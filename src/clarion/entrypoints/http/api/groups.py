@@ -103,7 +103,7 @@ async def read(tx: Transaction, call: Call[Nothing, Nothing]) -> GroupView:
 @operation(
     name="deleteGroup", method="DELETE", path="/groups/{groupId}", tag="groups", permission=Permission.CONTACTS_WRITE,
     summary="Delete a group", description="Its contacts stay, and runs that began before still reach them.",
-    data=Deleted,
+    data=Deleted, statuses={409: "`GROUP_IN_USE` while a sequence is for it"},
 )  # fmt: skip
 async def delete(tx: Transaction, call: Call[Nothing, Nothing]) -> Deleted:
     """Removes one group."""

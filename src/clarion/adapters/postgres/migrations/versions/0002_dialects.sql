@@ -119,21 +119,23 @@ CREATE TABLE campaign_suppression (
     PRIMARY KEY (campaign_id, channel, address_key)
 );
 
--- segment_rules: the rules as they were at the start. only_keys: of the audience, only these addresses. test_address:
--- every message goes there instead. context: what the call said, for all. accepts_until: calls may add recipients
--- until then. recheck_at: when the audience is read again.
+-- segment_rules: the rules as they were when the audience was read, at read_at. test_address: every message goes there
+-- instead. context: what the call said, for all. accepts_until: calls may add recipients until then. recheck_at: when
+-- the audience is read again.
 ALTER TABLE run
     ADD COLUMN number         bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     ADD COLUMN segment_rules  jsonb NOT NULL DEFAULT '[]',
-    ADD COLUMN only_keys      text[],
     ADD COLUMN test_address   text,
     ADD COLUMN context        jsonb,
     ADD COLUMN accepts_until  timestamptz,
-    ADD COLUMN recheck_at     timestamptz;
+    ADD COLUMN recheck_at     timestamptz,
+    ADD COLUMN read_at        timestamptz NOT NULL DEFAULT now();
 -- A campaign may have several runs at once: one per call that starts it. That a start is one start is the guard of the
 -- campaign's own state.
 DROP INDEX run_active;
 CREATE INDEX run_by_campaign ON run (campaign_id, ordinal);
+CREATE INDEX run_recheck ON run (recheck_at) WHERE recheck_at IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX campaign_over ON campaign (end_at) WHERE state IN ('running', 'paused');
 
 -- A recipient that came with a call need not be a contact, and may come again; `given` is what the call said of them,
 -- and null for whoever belongs to an audience.
@@ -151,7 +153,7 @@ CREATE INDEX run_open ON run (campaign_id) WHERE accepts_until IS NOT NULL;
 CREATE TABLE execution (
     id            bytea PRIMARY KEY CHECK (octet_length(id) = 12),
     account_id    bytea NOT NULL REFERENCES account,
-    campaign_id   bytea NOT NULL REFERENCES campaign,
+    campaign_id   bytea NOT NULL,
     kind          text NOT NULL CHECK (kind IN ('recipients', 'audience')),
     state         text NOT NULL CHECK (state IN ('scheduled', 'triggered', 'deleted', 'failed')),
     request_id    text,
@@ -169,6 +171,8 @@ CREATE TABLE execution (
 CREATE UNIQUE INDEX execution_once ON execution (campaign_id, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX execution_by_account ON execution (account_id, id);
 CREATE INDEX execution_by_run ON execution (run_id, first_seq);
+-- Calls without a run keep their campaign from being deleted; the others' runs do.
+CREATE INDEX execution_without_run ON execution (campaign_id) WHERE run_id IS NULL;
 CREATE INDEX execution_due ON execution (execute_at) WHERE state = 'scheduled';
 
 -- A step of a sequence, relative to a date of the contact. Stored and shown; firing it on time is a later capability.
@@ -186,6 +190,8 @@ CREATE TABLE campaign_event (
 );
 CREATE INDEX campaign_event_by_account ON campaign_event (account_id, id) WHERE deleted_at IS NULL;
 CREATE INDEX campaign_event_by_campaign ON campaign_event (campaign_id);
+-- Sequences are listed, and their names compared, apart from the many campaigns of other kinds.
+CREATE INDEX campaign_sequence ON campaign (account_id, id) WHERE kind = 'sequence';
 
 -- What the people of an account should hear of without asking.
 CREATE TABLE notice (

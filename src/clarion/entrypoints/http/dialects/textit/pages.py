@@ -1,0 +1,74 @@
+"""Pages of a list: 250 rows, newest first, with an absolute link to the next that keeps every other parameter.
+
+A cursor is opaque and good for one list of one workspace; whatever else comes as one is answered with 404.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from clarion.domain.errors import Invalid
+from clarion.entrypoints.http.dialects.textit.calls import Call
+from clarion.entrypoints.http.dialects.textit.refusals import detail
+
+PAGE_SIZE: Final = 250
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?", re.ASCII)
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct):
+    """One page. `previous` is always null: lists are read forwards."""
+
+    next: str | None
+    previous: str | None
+    results: list[Any]
+
+
+async def page_of(
+    call: Call,
+    name: str,
+    read: Callable[[bytes | None, int], Awaitable[list[T]]],
+    position: Callable[[T], bytes],
+    view: Callable[[Sequence[T]], Awaitable[list[Any]]],
+) -> Page:
+    """Reads one page of the list `name`: `read` gives rows behind a position, `view` shows them.
+
+    Raises:
+        Refusal: the cursor is not one of this list.
+    """
+    scope = f"textit {name} {call.account_id.hex()}"
+    rows = await read(_position(call, scope), PAGE_SIZE + 1)
+    shown = rows[:PAGE_SIZE]
+    following = call.edge.cursors.sign(scope, position(shown[-1])) if len(rows) > PAGE_SIZE else None
+    return Page(following and _link(call, following), None, await view(shown))
+
+
+def no_rows() -> Page:
+    """A list with nothing in it."""
+    return Page(None, None, [])
+
+
+def _position(call: Call, scope: str) -> bytes | None:
+    cursor = call.query.text("cursor")
+    try:
+        return None if cursor is None else call.edge.cursors.read(scope, cursor)
+    except Invalid:
+        raise detail("Invalid cursor", 404) from None
+
+
+def _link(call: Call, cursor: str) -> str:
+    kept = [(name, value) for name, value in call.query.pairs if name != "cursor"]
+    return f"{base_url(call)}{call.request.scope['path']}?{urlencode([('cursor', cursor), *kept])}"
+
+
+def base_url(call: Call) -> str:
+    """Where the caller found us, as far as its `Host` header can be believed."""
+    host = call.request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        return call.edge.app.settings.link_base_url
+    return f"{call.request.scope['scheme']}://{host}"
