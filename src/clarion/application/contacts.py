@@ -138,6 +138,37 @@ async def list_contacts(
     )
 
 
+async def list_contacts_by_change(
+    tx: Transaction,
+    *,
+    account_id: Id,
+    after: tuple[datetime, Id] | None = None,
+    limit: int,
+    is_newest_first: bool = True,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    group_id: Id | None = None,
+    contact_ids: Sequence[Id] | None = None,
+    is_deleted: bool = False,
+) -> list[Contact]:
+    """Reads up to `limit` contacts in order of their last change, all given conditions met.
+
+    `after` is the change time and id of the last one read, `since` and `until` bound the time of the change and count
+    themselves in. `is_deleted` reads the deleted ones, of which only the id and the times are left, and no others.
+    """
+    return await tx.contacts.list_by_change(
+        account_id,
+        after=after,
+        limit=limit,
+        is_newest_first=is_newest_first,
+        since=since,
+        until=until,
+        group_id=group_id,
+        contact_ids=contact_ids,
+        is_deleted=is_deleted,
+    )
+
+
 async def delete_contact(tx: Transaction, *, account_id: Id, contact_id: Id) -> None:
     """Erases a contact's personal data, notes and memberships; its row stays so that ledgers naming it still add up.
 

@@ -6,6 +6,7 @@ Never decides which contact is meant. Where to read next: `contacts_bulk` for im
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
@@ -73,6 +74,14 @@ WHERE m.group_id = $4 AND m.contact_id > $2 AND c.account_id = $1 AND c.deleted_
 ORDER BY m.contact_id LIMIT $3
 """
 
+# index: contact_by_change, read in its order or backwards; group_member_pkey for each when a group is given.
+_BY_CHANGE: Final = f"""
+SELECT {CONTACT} FROM contact AS c
+WHERE c.account_id = $1 AND (c.deleted_at IS NOT NULL) = $2{{conditions}}
+ORDER BY c.updated_at {{way}}, c.id {{way}} LIMIT $3
+"""
+_IN_GROUP: Final = "EXISTS (SELECT FROM group_member AS m WHERE m.group_id = {value} AND m.contact_id = c.id)"
+
 # index: contact_pkey.
 _EXISTING = "SELECT id FROM contact WHERE account_id = $1 AND id = ANY($2::bytea[]) AND deleted_at IS NULL"
 
@@ -136,6 +145,38 @@ class ContactStore(BulkContacts):
                 conditions += f" AND c.{column} = ${len(arguments)}"
         statement = _LIST if group_id is None else _LIST_MEMBERS
         return _contacts(await self._connection.fetch(statement.format(conditions=conditions), *arguments))
+
+    async def list_by_change(
+        self,
+        account_id: Id,
+        *,
+        after: tuple[datetime, Id] | None,
+        limit: int,
+        is_newest_first: bool,
+        since: datetime | None,
+        until: datetime | None,
+        group_id: Id | None,
+        contact_ids: Sequence[Id] | None,
+        is_deleted: bool,
+    ) -> list[Contact]:
+        """Reads contacts in order of their last change, then of their id, beyond a cursor of both."""
+        beyond = "<" if is_newest_first else ">"
+        arguments: list[object] = [account_id, is_deleted, limit]
+        conditions = ""
+        for condition, value in (
+            ("c.updated_at >= {value}", since),
+            ("c.updated_at <= {value}", until),
+            (_IN_GROUP, group_id),
+            ("c.id = ANY({value}::bytea[])", contact_ids),
+        ):
+            if value is not None:
+                arguments.append(value)
+                conditions += " AND " + condition.format(value=f"${len(arguments)}")
+        if after is not None:
+            conditions += f" AND (c.updated_at, c.id) {beyond} (${len(arguments) + 1}, ${len(arguments) + 2})"
+            arguments += after
+        statement = _BY_CHANGE.format(conditions=conditions, way="DESC" if is_newest_first else "ASC")
+        return _contacts(await self._connection.fetch(statement, *arguments))
 
     async def existing(self, account_id: Id, contact_ids: Sequence[Id]) -> set[Id]:
         """Which of these contacts are here and not deleted."""

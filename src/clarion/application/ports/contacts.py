@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 import msgspec
@@ -124,6 +125,22 @@ class Contacts(Protocol):
         contact_id: Id | None = None,
     ) -> list[Contact]:
         """Reads contacts above a cursor in order of creation, all given conditions met."""
+        ...
+
+    async def list_by_change(
+        self,
+        account_id: Id,
+        *,
+        after: tuple[datetime, Id] | None,
+        limit: int,
+        is_newest_first: bool,
+        since: datetime | None,
+        until: datetime | None,
+        group_id: Id | None,
+        contact_ids: Sequence[Id] | None,
+        is_deleted: bool,
+    ) -> list[Contact]:
+        """Reads contacts in order of their last change, then of their id, beyond a cursor of both."""
         ...
 
     async def existing(self, account_id: Id, contact_ids: Sequence[Id]) -> set[Id]:

@@ -24,6 +24,7 @@ Schema = dict[str, Any]
 
 _TAGS: Final = {
     "contacts": "People: addresses, attributes, language, time zone and consent.",
+    "fields": "What attributes of contacts are called, and which values they take.",
     "groups": "Static sets of contacts.",
     "segments": "Stored rules that select contacts.",
     "imports": "Many contacts at once, streamed from a file.",
@@ -31,7 +32,9 @@ _TAGS: Final = {
     "campaigns": "What to say, to whom and when; and everything that happens to it.",
     "runs": "Executions of a campaign, and each recipient of them.",
     "suppressions": "Addresses that must not be written to.",
+    "notices": "What the people of the account should hear of without asking.",
     "keys": "API keys.",
+    "account": "The settings of the account itself.",
 }
 
 _ABOUT: Final = """\
@@ -154,13 +157,16 @@ def _path_parameters(path: str) -> list[Schema]:
 
 
 def _path_parameter(name: str) -> Schema:
-    kind = re.sub(r"(?<!^)(?=[A-Z])", " ", name.removesuffix("Id")).lower()
+    kind = re.sub(r"(?<!^)(?=[A-Z])", " ", name.removesuffix("Id").removesuffix("Key")).lower()
+    mark = "Key" if name.endswith("Key") else "Id"
     schema: Schema = {"type": "string", "minLength": 1, "examples": [_ID]}
     if name == "deliveryId":
         schema["examples"] = [f"{_ID}-1"]
     elif name == "suppressionId":
         schema["examples"] = ["ZW1haWwAYWRhQGxvdmVsYWNlLmV4YW1wbGU"]
-    return {"name": name, "in": "path", "required": True, "description": f"Id of the {kind}.", "schema": schema}
+    elif name == "fieldKey":
+        schema["examples"] = ["joined_on"]
+    return {"name": name, "in": "path", "required": True, "description": f"{mark} of the {kind}.", "schema": schema}
 
 
 def _operation(operation: Operation, references: dict[Any, Schema], schemas: dict[str, Schema]) -> Schema:

@@ -10,13 +10,16 @@ from typing import Final
 from litestar.handlers import HTTPRouteHandler
 
 from clarion.entrypoints.http.api import (
+    account,
     campaign_verbs,
     campaigns,
     contacts,
     deliveries,
+    fields,
     groups,
     imports,
     keys,
+    notices,
     previews,
     runs,
     segments,
@@ -26,6 +29,7 @@ from clarion.entrypoints.http.api import (
 
 OPERATIONS: Final[list[HTTPRouteHandler]] = [
     *contacts.ROUTES,
+    *fields.ROUTES,
     *groups.ROUTES,
     *segments.ROUTES,
     *imports.ROUTES,
@@ -36,6 +40,8 @@ OPERATIONS: Final[list[HTTPRouteHandler]] = [
     *runs.ROUTES,
     *deliveries.ROUTES,
     *suppressions.ROUTES,
+    *notices.ROUTES,
     *keys.ROUTES,
+    *account.ROUTES,
 ]
 """Every operation, in the order the reference shows them."""

@@ -15,9 +15,10 @@ from msgspec import UNSET, Meta, UnsetType
 from clarion.application import contact_rules as rules
 from clarion.application.contacts import ContactDraft, delete_contact, get_contact, list_contacts, save_contact
 from clarion.application.groups import get_group
+from clarion.application.identities import IDENTITIES_LIMIT, NAMESPACE_LIMIT, canonical
 from clarion.application.ports import Transaction
 from clarion.domain.access import Permission
-from clarion.domain.contact import Contact
+from clarion.domain.contact import Contact, ContactStatus, Identity
 from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id, parse_id
 from clarion.entrypoints.http.api.paging import UNKNOWN, Deleted, HexId, Page, PageQuery, after_id, page
@@ -30,6 +31,23 @@ class ConsentInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     email: bool | UnsetType | None = UNSET
     sms: bool | UnsetType | None = UNSET
     push: bool | UnsetType | None = UNSET
+
+
+Namespace = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=NAMESPACE_LIMIT, examples=["crmid"],
+        description="What kind of name it is, in any capitals: `crmid`, `telegram`, `email` for a second address.",
+    ),
+]  # fmt: skip
+IdentityValue = Annotated[str, Meta(min_length=1, max_length=320, examples=["C-100234"])]
+
+
+class IdentityInput(msgspec.Struct, forbid_unknown_fields=True):
+    """One further identity: a value that is unique within its namespace and the account."""
+
+    namespace: Namespace
+    value: IdentityValue
 
 
 ExternalId = Annotated[str, Meta(max_length=rules.EXTERNAL_ID_LIMIT, description="Your own id of the contact.")]
@@ -54,7 +72,8 @@ Attributes = Annotated[
 class ContactInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A contact as given: what is left out stays as it is, null clears a field.
 
-    `externalId`, `email` and `phone` are identities: at least one is needed, and each belongs to one contact.
+    `externalId`, `email`, `phone` and each of `identities` are identities: at least one is needed, and each belongs to
+    one contact. `identities` replace the stored ones. A contact that is not `active` is never written to.
     """
 
     external_id: ExternalId | UnsetType | None = UNSET
@@ -66,10 +85,14 @@ class ContactInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     timezone: Timezone | UnsetType | None = UNSET
     attributes: Attributes | UnsetType | None = UNSET
     consent: ConsentInput | UnsetType = UNSET
+    status: ContactStatus | UnsetType = UNSET
+    identities: Annotated[list[IdentityInput], Meta(max_length=IDENTITIES_LIMIT)] | UnsetType | None = UNSET
 
     def draft(self, contact_id: Id | UnsetType = UNSET) -> ContactDraft:
         """The same for the use case."""
         consent = ConsentInput() if self.consent is UNSET else self.consent
+        given = self.identities
+        identities = [(one.namespace, one.value) for one in given] if isinstance(given, list) else given
         return ContactDraft(
             contact_id=contact_id,
             external_id=self.external_id,
@@ -83,6 +106,8 @@ class ContactInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
             consent_email=consent.email,
             consent_sms=consent.sms,
             consent_push=consent.push,
+            status=self.status,
+            identities=identities,
         )
 
 
@@ -94,8 +119,15 @@ class ConsentView(msgspec.Struct, rename="camel"):
     push: bool | None
 
 
+class IdentityView(msgspec.Struct):
+    """One further identity in its canonical form."""
+
+    namespace: str
+    value: str
+
+
 class ContactView(msgspec.Struct, rename="camel"):
-    """A stored contact."""
+    """A stored contact. `identities` are those beyond `externalId`, `email` and `phone`."""
 
     id: HexId
     external_id: str | None
@@ -107,6 +139,9 @@ class ContactView(msgspec.Struct, rename="camel"):
     timezone: str | None
     attributes: dict[str, Any]
     consent: ConsentView
+    status: ContactStatus
+    identities: list[IdentityView]
+    last_seen_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -124,6 +159,9 @@ class ContactView(msgspec.Struct, rename="camel"):
             timezone=contact.timezone,
             attributes=contact.attributes,
             consent=ConsentView(contact.consent.email, contact.consent.sms, contact.consent.push),
+            status=contact.status,
+            identities=[IdentityView(*one) for one in contact.identities],
+            last_seen_at=contact.last_seen_at,
             created_at=contact.created_at,
             updated_at=contact.updated_at,
         )
@@ -135,6 +173,22 @@ class ContactsQuery(PageQuery, kw_only=True):
     group: Annotated[str, Meta(max_length=24, description="Id of a group they are in.")] | None = None
     email: Annotated[Email, Meta(description="In any spelling of the same address.")] | None = None
     external_id: ExternalId | None = None
+    namespace: Annotated[Namespace, Meta(description="With `value`: whoever has this identity.")] | None = None
+    value: IdentityValue | None = None
+
+    def identity(self) -> Identity | None:
+        """The identity asked for. Raises `Invalid` when one of its halves is missing or it cannot be one."""
+        if self.namespace is None and self.value is None:
+            return None
+        if self.namespace is None or self.value is None:
+            missing = "namespace" if self.namespace is None else "value"
+            raise Invalid(
+                Problem(f"query.{missing}", "required", "is required: an identity has a namespace and a value")
+            )
+        found = canonical(self.namespace, self.value)
+        if isinstance(found, Identity):
+            return found
+        raise Invalid(Problem("query.value", found.rule, found.message))
 
 
 async def _find(tx: Transaction, call: Call[Any, Any]) -> Contact:
@@ -144,7 +198,10 @@ async def _find(tx: Transaction, call: Call[Any, Any]) -> Contact:
 @operation(
     name="saveContact", method="POST", path="/contacts", tag="contacts", permission=Permission.CONTACTS_WRITE,
     summary="Create or update a contact",
-    description="Finds the contact by `externalId`, else by email, else by phone; makes it when none is found.",
+    description=(
+        "Finds the contact by `externalId`, else by email, else by phone, else by one of `identities`; makes it when "
+        "none is found. Attributes with a contact field take values of its type only."
+    ),
     body=ContactInput, data=ContactView, status=201,
     statuses={200: "The contact was there and is updated.", 409: "Another contact holds one of the identities."},
 )  # fmt: skip
@@ -170,6 +227,7 @@ async def list_all(tx: Transaction, call: Call[Nothing, ContactsQuery]) -> Page[
         group_id=group_id,
         email=query.email,
         external_id=query.external_id,
+        identity=query.identity(),
     )
     return page(call, contacts, ContactView.of, lambda contact: contact.id)
 

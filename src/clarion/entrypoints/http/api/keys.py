@@ -19,6 +19,10 @@ from clarion.entrypoints.http.api.paging import HexId, Page, PageQuery, after_id
 from clarion.entrypoints.http.operation import Call, Nothing, operation
 from clarion.entrypoints.http.requests import as_utc
 
+OwnerEmail = Annotated[
+    str,
+    Meta(max_length=320, description="The address of whoever answers for the key.", examples=["ada@lovelace.example"]),
+]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -28,6 +32,7 @@ class KeyInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, examples=["nightly sync"])]
     permissions: Annotated[list[Permission], Meta(min_length=1, max_length=len(Permission))]
     expires_at: Moment | None = None
+    owner_email: OwnerEmail | None = None
 
 
 class KeyView(msgspec.Struct, rename="camel"):
@@ -36,6 +41,7 @@ class KeyView(msgspec.Struct, rename="camel"):
     id: HexId
     name: str
     permissions: list[Permission]
+    owner_email: str | None
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
@@ -70,6 +76,7 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "id": key.id.hex(),
         "name": key.name,
         "permissions": sorted(key.permissions),
+        "owner_email": key.owner_email,
         "created_at": key.created_at,
         "expires_at": key.expires_at,
         "last_used_at": key.last_used_at,
@@ -89,7 +96,12 @@ async def create(tx: Transaction, call: Call[KeyInput, Nothing]) -> NewKeyView:
         raise Forbidden(f"This API key cannot give what it lacks: {', '.join(sorted(excess))}")
     expires_at = as_utc("expiresAt", call.body.expires_at) if call.body.expires_at else None
     key, text = await create_key(
-        tx, account_id=call.account_id, name=call.body.name, permissions=wanted, expires_at=expires_at
+        tx,
+        account_id=call.account_id,
+        name=call.body.name,
+        permissions=wanted,
+        expires_at=expires_at,
+        owner_email=call.body.owner_email,
     )
     return NewKeyView.made(key, text)
 
