@@ -30,6 +30,8 @@ _NUMBER: Final = 64
 _ESCAPED: Final = 6
 _UPPER: Final = 3
 _AVERAGE: Final = 4
+_DATED: Final = 1000
+"""A date's shape is at most 100 characters, each of which may become a name of nine or stay as it is."""
 
 
 class Bounds(NamedTuple):
@@ -149,6 +151,8 @@ def _filtered(name: str, target: int, arguments: list[int]) -> int:
         return target * _UPPER
     if name in {"e", "escape", "link", "plainlink"}:
         return target * _ESCAPED
+    if name == "date":
+        return _DATED
     if name in {"d", "default"}:
         return max(target, *arguments, 0)
     return target + sum(arguments) + (0 if name == "safe" else _NUMBER)

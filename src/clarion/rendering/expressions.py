@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-NUMERIC_FILTERS: Final = frozenset({"abs", "count", "float", "int", "length", "round", "sum"})
+NUMERIC_FILTERS: Final = frozenset({"abs", "count", "float", "int", "length", "number", "round", "sum"})
 _METHODS: Final = frozenset(name for kind in (dict, list) for name in dir(kind))
 _ARITHMETIC: Final = frozenset({"+", "-", "*", "/", "//", "%"})
 

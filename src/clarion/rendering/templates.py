@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from minijinja import Environment, TemplateError, safe
 
+from clarion.rendering import filters
 from clarion.rendering.bounds import Bounds, bounds_of
 from clarion.rendering.language import engine_source
 from clarion.rendering.nodes import Node
@@ -74,6 +75,8 @@ def _environment(given: Mapping[str, Mapping[str, str]]) -> Environment:
     for name in _SPARE_FILTERS:
         env.remove_filter(name)
     env.add_filter("truncate", _truncate)
+    env.add_filter("number", filters.number)
+    env.add_filter("date", filters.date)
     env.add_filter("field", _field)
     env.add_filter("link", _link)
     env.add_filter("plainlink", _plainlink)

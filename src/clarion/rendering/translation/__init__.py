@@ -10,8 +10,12 @@ from typing import Final
 
 from clarion.domain.errors import Invalid, Problem
 from clarion.rendering.faults import LanguageFault
+from clarion.rendering.language import read_template
 from clarion.rendering.translation.adobe import translate_adobe
+from clarion.rendering.translation.domo import translate_domo
+from clarion.rendering.translation.textit import translate_textit
 from clarion.rendering.translation.translated import Syntax, Translated, Translator
+from clarion.rendering.translation.voltmx import translate_voltmx
 
 __all__ = ["SOURCE_LIMIT", "TRANSLATORS", "Syntax", "Translated", "translate"]
 
@@ -19,7 +23,10 @@ SOURCE_LIMIT: Final = 512 * 1024
 """Characters of a template that is translated."""
 
 TRANSLATORS: Final[dict[Syntax, Translator]] = {
+    Syntax.DOMO: translate_domo,
+    Syntax.TEXTIT: translate_textit,
     Syntax.ADOBE: lambda source: Translated(translate_adobe(source)),
+    Syntax.VOLTMX: translate_voltmx,
 }
 """From each syntax to its translator."""
 
@@ -36,6 +43,8 @@ def translate(syntax: Syntax, source: str, *, field: str = "source") -> Translat
     if translator is None:
         raise Invalid(Problem(field, "enum", f"templates of {syntax} are not translated yet"))
     try:
-        return translator(source)
+        translated = translator(source)
+        read_template(translated.text)
     except LanguageFault as fault:
         raise Invalid(Problem(field, fault.rule, f"line {fault.line}: {fault.message}")) from None
+    return translated

@@ -25,6 +25,7 @@ from clarion.entrypoints.http.api import (
     segments,
     senders,
     suppressions,
+    templates,
 )
 
 OPERATIONS: Final[list[HTTPRouteHandler]] = [
@@ -37,6 +38,7 @@ OPERATIONS: Final[list[HTTPRouteHandler]] = [
     *campaigns.ROUTES,
     *campaign_verbs.ROUTES,
     *previews.ROUTES,
+    *templates.ROUTES,
     *runs.ROUTES,
     *deliveries.ROUTES,
     *suppressions.ROUTES,
