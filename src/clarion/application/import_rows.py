@@ -13,6 +13,7 @@ import msgspec
 
 from clarion.application import contact_rules as rules
 from clarion.application.contact_rules import Refusal
+from clarion.application.import_fields import FREE, TypedFields
 from clarion.application.import_files import CELL_LIMIT, BrokenFile, NumberedRecord
 from clarion.application.ports.contacts import Columns, Given
 from clarion.domain.contact_import import Rejection
@@ -122,19 +123,22 @@ class RowReader:
     Raises `BrokenFile` when two columns mean the same, or none of them is an identity.
     """
 
-    def __init__(self, header: list[str]) -> None:
+    def __init__(self, header: list[str], typed: TypedFields = FREE) -> None:
         self._fields: list[tuple[int, str, Setter]] = []
         self._attributes: list[tuple[int, str]] = []
+        self._typed = typed
         names: dict[str, str] = {}
         for place, name in enumerate(header):
             column = field_of(name)
-            if (column or f"attribute {name}") in names:
-                raise BrokenFile(f"The columns {names[column or f'attribute {name}']!r} and {name!r} mean the same")
-            names[column or f"attribute {name}"] = name
+            attribute = typed.name_of(name)
+            if (column or f"attribute {attribute}") in names:
+                earlier = names[column or f"attribute {attribute}"]
+                raise BrokenFile(f"The columns {earlier!r} and {name!r} mean the same")
+            names[column or f"attribute {attribute}"] = name
             if column:
                 self._fields.append((place, FIELD_NAMES[column], _SETTERS[column]))
             else:
-                self._add_attribute(place, name)
+                self._add_attribute(place, attribute)
         if not {"external_id", "email", "phone"} & names.keys():
             raise BrokenFile("The header row names no email, phone or external id column")
 
@@ -151,7 +155,7 @@ class RowReader:
             cell = cells[place]
             if cell and (refusal := set_(columns, cell)) and not cell.isspace():
                 return Rejection(row_no, field, refusal.rule, refusal.message)
-        attributes = {name: cell for place, name in self._attributes if (cell := cells[place])}
+        attributes: dict[str, Any] = {name: cell for place, name in self._attributes if (cell := cells[place])}
         if attributes:
             together = "".join(attributes.values())
             if not together.isprintable() or len(together) > CELL_LIMIT:
@@ -159,6 +163,8 @@ class RowReader:
                     refusal = check_cell(cell)
                     if refusal:
                         return Rejection(row_no, name, refusal.rule, refusal.message)
+            if self._typed and (rejection := self._typed.read(row_no, attributes)):
+                return rejection
             encoded = _encode(attributes)
             if len(encoded) > rules.ATTRIBUTES_LIMIT:
                 return Rejection(row_no, "attributes", "maxBytes", "must be at most 64 kB together, as JSON")
@@ -173,7 +179,7 @@ def check_cell(cell: str) -> Refusal | None:
     return None if cell.isprintable() else rules.check_text(cell)
 
 
-def read_object(row_no: int, record: dict[str, Any], id_: Id) -> Columns | Rejection:
+def read_object(row_no: int, record: dict[str, Any], id_: Id, typed: TypedFields = FREE) -> Columns | Rejection:
     """Reads one JSON line, to be stored as `id_` when it is new; further attributes may stand in `attributes`."""
     columns = Columns(id_)
     attributes: dict[str, Any] = {}
@@ -185,6 +191,8 @@ def read_object(row_no: int, record: dict[str, Any], id_: Id) -> Columns | Rejec
     refused = rules.read_attributes(attributes)
     if isinstance(refused, Refusal):
         return Rejection(row_no, "attributes", refused.rule, refused.message)
+    if typed and (rejection := typed.read(row_no, attributes)):
+        return rejection
     columns.dropped = tuple(name for name, value in attributes.items() if value is None)
     columns.attributes = msgspec.Raw(_encode({name: value for name, value in attributes.items() if value is not None}))
     identity = columns.external_id or columns.email or columns.phone

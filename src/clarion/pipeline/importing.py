@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
 from clarion.application import imports
+from clarion.application.import_fields import FREE, TypedFields
 from clarion.application.import_files import BrokenFile, NumberedRecord, RecordReader, reader_for
 from clarion.application.import_merging import Plan, decide
-from clarion.application.import_rows import Row, RowReader, read_object, read_records
+from clarion.application.import_rows import FIELD_NAMES, Row, RowReader, read_object, read_records
 from clarion.application.ports import Database, Transaction
 from clarion.application.ports.contacts import Columns
+from clarion.domain.contact import OWN_NAMESPACES, Identity
 from clarion.domain.contact_import import MERGE_TRIES, REJECTIONS_KEPT, Import, Rejection, Tally
 from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
@@ -69,6 +72,7 @@ class _Merge:
         self._db = db
         self.import_id = Id(b"")
         self.read = self.created = self.updated = self.rejected = self._shown = 0
+        self._has_further = False
 
     @property
     def written(self) -> int:
@@ -82,7 +86,9 @@ class _Merge:
         async with self._db.reading() as session:
             await session.imports.count_try(claimed.id)
         group_id = await tx.groups.ensure(claimed.account_id, claimed.group_name) if claimed.group_name else None
-        async with contextlib.aclosing(_one_ahead(_slices(self._db, claimed))) as slices:
+        self._has_further = await tx.identities.has_further(claimed.account_id, OWN_NAMESPACES)
+        typed = await _typed_fields(tx, claimed.account_id)
+        async with contextlib.aclosing(_one_ahead(_slices(self._db, claimed, typed))) as slices:
             async for rows, rejections in slices:
                 await self._write(tx, claimed, group_id, rows, rejections)
         await tx.imports.complete(claimed.id, self._tally(), group_id)
@@ -94,6 +100,9 @@ class _Merge:
         self, tx: Transaction, claimed: Import, group_id: Id | None, rows: list[Row], rejections: list[Rejection]
     ) -> None:
         self.read += len(rows) + len(rejections)
+        if self._has_further:
+            rows, refused = await _without_taken(tx, claimed.account_id, rows)
+            rejections = rejections + refused
         while rows:
             plan, rows = await self._write_rows(tx, claimed.account_id, group_id, rows)
             rejections = rejections + plan.rejections
@@ -147,9 +156,33 @@ def _identities(rows: Sequence[Row]) -> tuple[list[str], list[str], list[str]]:
     )
 
 
-async def _slices(db: Database, claimed: Import) -> AsyncGenerator[Parsed, None]:
+async def _without_taken(tx: Transaction, account_id: Id, rows: list[Row]) -> tuple[list[Row], list[Rejection]]:
+    """The rows without those whose email, phone or external id stands among the further identities of a contact."""
+    given = {number: _own_identities(columns) for number, columns in rows}
+    taken = await tx.identities.further(account_id, [one for identities in given.values() for one in identities])
+    refused = {
+        number: Rejection(number, FIELD_NAMES[one.namespace], "taken", "is a further identity of a stored contact")
+        for number, identities in given.items()
+        for one in identities
+        if one in taken
+    }
+    return [row for row in rows if row[0] not in refused], list(refused.values())
+
+
+def _own_identities(columns: Columns) -> list[Identity]:
+    values = (columns.external_id, columns.email_key, columns.phone)
+    return [Identity(name, value) for name, value in zip(OWN_NAMESPACES, values, strict=True) if value is not None]
+
+
+async def _typed_fields(tx: Transaction, account_id: Id) -> TypedFields:
+    types = await tx.contact_fields.types(account_id)
+    account = await tx.accounts.find(account_id) if types else None
+    return TypedFields(types, account.timezone, account.date_style) if account else FREE
+
+
+async def _slices(db: Database, claimed: Import, typed: TypedFields) -> AsyncGenerator[Parsed, None]:
     """Reads the body piece by piece and yields its rows, at most `SLICE_ROWS` at a time."""
-    parser = _Parser(reader_for(claimed.format))
+    parser = _Parser(reader_for(claimed.format), typed)
     received = 0
     async for body, last in _steps(db, claimed.id):
         received += len(body)
@@ -179,15 +212,16 @@ async def _steps(db: Database, import_id: Id) -> AsyncGenerator[tuple[bytes, boo
 class _Parser:
     """A record reader and, once a CSV header is known, what reads its rows."""
 
-    def __init__(self, reader: RecordReader) -> None:
+    def __init__(self, reader: RecordReader, typed: TypedFields) -> None:
         self._reader = reader
-        self.read: Callable[[int, Any, Id], Columns | Rejection] = read_object
+        self._typed = typed
+        self.read: Callable[[int, Any, Id], Columns | Rejection] = functools.partial(read_object, typed=typed)
 
     def records(self, body: bytes, last: bool) -> list[NumberedRecord]:  # noqa: FBT001 - called through a thread
         before = self._reader.header
         records = self._reader.feed(body, last=last)
         if before is None and self._reader.header is not None:
-            self.read = RowReader(self._reader.header).read
+            self.read = RowReader(self._reader.header, self._typed).read
         return records
 
 

@@ -42,6 +42,11 @@ SELECT i.namespace, i.value FROM unnest($2::text[], $3::text[]) AS g (namespace,
 JOIN contact_identity AS i ON i.account_id = $1 AND i.namespace = g.namespace AND i.value = g.value
 """
 
+# index: contact_identity_pkey.
+_HAS_FURTHER: Final = (
+    "SELECT EXISTS (SELECT FROM contact_identity WHERE account_id = $1 AND namespace = ANY($2::text[]))"
+)
+
 # index: contact_identity_by_contact.
 _DROP_OTHERS: Final = """
 DELETE FROM contact_identity AS i
@@ -88,6 +93,10 @@ class IdentityStore:
     async def erase(self, contact_id: Id) -> None:
         """Forgets the further identities of a contact."""
         await self._connection.execute(_ERASE, contact_id)
+
+    async def has_further(self, account_id: Id, namespaces: Sequence[str]) -> bool:
+        """Whether any contact holds a further identity in one of these namespaces."""
+        return bool(await self._connection.fetchval(_HAS_FURTHER, account_id, namespaces))
 
     async def further(self, account_id: Id, identities: Collection[Identity]) -> set[Identity]:
         """Which of these are further identities of some contact."""

@@ -31,6 +31,10 @@ class Identities(Protocol):
         """Forgets the further identities of a contact."""
         ...
 
+    async def has_further(self, account_id: Id, namespaces: Sequence[str]) -> bool:
+        """Whether any contact holds a further identity in one of these namespaces."""
+        ...
+
     async def further(self, account_id: Id, identities: Collection[Identity]) -> set[Identity]:
         """Which of these are further identities of some contact."""
         ...
