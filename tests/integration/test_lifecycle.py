@@ -110,7 +110,7 @@ async def test_a_campaign_past_its_end_stops_by_itself(database: PostgresDatabas
         await made.start()
         async with working(database, database_url):
             await sink.wait_accepted(1)
-            await made.execute("UPDATE run SET end_at = now()")
+            await made.execute("UPDATE campaign SET end_at = now()")
             await made.finished()
     campaign = await made.campaign()
     assert (campaign.state, campaign.state_reason) == (CampaignState.STOPPED, "end_reached")

@@ -1,126 +1,145 @@
-"""What a caller may say about a campaign, and the rules it is checked by before anything is stored.
+"""What a caller may say about a campaign, and the campaign with that laid over it.
 
-`laid_over` gives the campaign with the draft over it or every problem at once. Where to read next: `campaigns`.
+`laid_over` gives the changed campaign or every problem at once. The rules are in `campaign_rules`; where to read next:
+`campaigns`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
-from clarion.application.contact_rules import Refusal, read_language
+from clarion.application.campaign_rules import (
+    DESCRIPTION_LIMIT,
+    NAME_LIMIT,
+    kind_problems,
+    plain_problems,
+    push_problems,
+    sms_problems,
+    window_problems,
+)
+from clarion.application.contact_rules import check_text
 from clarion.application.messages import check_content
 from clarion.application.ports import Transaction
-from clarion.domain.campaign import Campaign, Category
-from clarion.domain.content import EmailContent
+from clarion.domain.campaign import Campaign, CampaignKind, Category
+from clarion.domain.content import EmailContent, PushContent, SmsContent
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, new_id, parse_id
 from clarion.rendering.links import Links
 
-NAME_LIMIT: Final = 200
-DESCRIPTION_LIMIT: Final = 2000
+__all__ = ["CONTACTS_LIMIT", "DESCRIPTION_LIMIT", "GROUPS_LIMIT", "NAME_LIMIT", "SEGMENTS_LIMIT", "CampaignDraft"]
+
 GROUPS_LIMIT: Final = 100
+SEGMENTS_LIMIT: Final = 20
 CONTACTS_LIMIT: Final = 10_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignDraft:
     """What a caller says about a campaign: UNSET leaves a field as it is, None clears it.
 
-    `groups` are names or ids, `contacts` ids. `start_at` in the future schedules the campaign when it is saved.
+    `groups` and `segments` are names or ids, `contacts` ids. `start_at` in the future schedules the campaign when it is
+    saved. `extras` replaces what was said before, whole.
     """
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
+    kind: CampaignKind | UnsetType = UNSET
     category: Category | UnsetType = UNSET
     groups: list[str] | UnsetType = UNSET
+    segments: list[str] | UnsetType = UNSET
     contacts: list[str] | UnsetType = UNSET
     sender_id: str | UnsetType | None = UNSET
     email: EmailContent | UnsetType | None = UNSET
+    sms: SmsContent | UnsetType | None = UNSET
+    push: PushContent | UnsetType | None = UNSET
+    channel_order: tuple[str, ...] | UnsetType = UNSET
     start_at: datetime | UnsetType | None = UNSET
     end_at: datetime | UnsetType | None = UNSET
+    timezone: str | UnsetType | None = UNSET
+    recheck_seconds: int | UnsetType | None = UNSET
+    creates_contacts: bool | UnsetType = UNSET
+    high_throughput: bool | UnsetType = UNSET
     include_conversation_history: bool | UnsetType = UNSET
     auto_cancel_on_message_received: bool | UnsetType = UNSET
     outreach_language: str | UnsetType | None = UNSET
+    extras: dict[str, Any] | UnsetType = UNSET
 
 
 async def laid_over(
     tx: Transaction, account_id: Id, campaign: Campaign, draft: CampaignDraft, links: Links
 ) -> Campaign:
-    """The campaign with the draft laid over it.
+    """The campaign with the draft laid over it; a new revision when any content changed.
 
     Raises:
         Invalid: with everything that is wrong.
     """
-    problems = list(_plain_problems(campaign, draft))
+    said = {name: value for name in _PLAIN_FIELDS if (value := getattr(draft, name)) is not UNSET}
+    changed = dataclasses.replace(campaign, **said)
     group_ids, group_problems = await _groups(tx, account_id, campaign, draft)
+    segment_ids, segment_problems = await _segments(tx, account_id, campaign, draft)
     contact_ids, contact_problems = await _contacts(tx, account_id, campaign, draft)
     sender_id, sender_problems = await _sender(tx, account_id, campaign, draft)
-    problems += [*group_problems, *contact_problems, *sender_problems]
-    if isinstance(draft.email, EmailContent):
-        problems += check_content(draft.email, draft.category or campaign.category, links)
-    problems += await _window_problems(tx, campaign, draft)
+    problems = [*plain_problems(changed), *kind_problems(changed)]
+    problems += [*group_problems, *segment_problems, *contact_problems, *sender_problems]
+    problems += _content_problems(changed, draft, links)
+    problems += window_problems(changed, draft.start_at, await tx.campaigns.now())
     if problems:
         raise Invalid.of(problems)
-    said = {name: value for name in _PLAIN_FIELDS if (value := getattr(draft, name)) is not UNSET}
-    email = campaign.email if draft.email is UNSET else draft.email
-    changed = email != campaign.email
-    revision_id = (new_id() if email else None) if changed else campaign.revision_id
     return dataclasses.replace(
-        campaign,
-        **said,
+        changed,
         group_ids=group_ids,
+        segment_ids=segment_ids,
         contact_ids=contact_ids,
         sender_id=sender_id,
-        email=email,
-        revision_id=revision_id,
+        revision_id=_revision(campaign, changed),
     )
 
 
 _PLAIN_FIELDS: Final = (
     "name",
     "description",
+    "kind",
     "category",
+    "email",
+    "sms",
+    "push",
+    "channel_order",
     "start_at",
     "end_at",
+    "timezone",
+    "recheck_seconds",
+    "creates_contacts",
+    "high_throughput",
     "include_conversation_history",
     "auto_cancel_on_message_received",
     "outreach_language",
+    "extras",
 )
 
 
-def _plain_problems(campaign: Campaign, draft: CampaignDraft) -> Iterator[Problem]:
-    name = campaign.name if draft.name is UNSET else draft.name
-    if not name.strip():
-        yield Problem("name", "required", "a campaign needs a name")
-    elif len(name) > NAME_LIMIT:
-        yield Problem("name", "maxLength", f"at most {NAME_LIMIT} characters")
-    elif _CONTROL.search(name):
-        yield Problem("name", "characters", "control characters and line breaks are not allowed")
-    if draft.description and len(draft.description) > DESCRIPTION_LIMIT:
-        yield Problem("description", "maxLength", f"at most {DESCRIPTION_LIMIT} characters")
-    language = draft.outreach_language
-    if isinstance(language, str) and isinstance(refusal := read_language(language), Refusal):
-        yield Problem("outreachLanguage", refusal.rule, refusal.message)
-
-
-async def _window_problems(tx: Transaction, campaign: Campaign, draft: CampaignDraft) -> list[Problem]:
-    start = campaign.start_at if draft.start_at is UNSET else draft.start_at
-    end = campaign.end_at if draft.end_at is UNSET else draft.end_at
-    now = await tx.campaigns.now()
-    problems = []
-    if isinstance(draft.start_at, datetime) and draft.start_at <= now:
-        problems.append(Problem("startAt", "future", "must be in the future; leave it out to start by hand"))
-    if end and end <= max(now, start or now):
-        problems.append(Problem("endAt", "afterStart", "must be after the start and in the future"))
+def _content_problems(campaign: Campaign, draft: CampaignDraft, links: Links) -> list[Problem]:
+    """What is wrong with the content that was said; what was stored before has been checked before."""
+    problems: list[Problem] = []
+    if isinstance(draft.email, EmailContent):
+        problems += check_content(draft.email, campaign.category, links)
+    if isinstance(draft.sms, SmsContent):
+        problems += sms_problems(draft.sms)
+    if isinstance(draft.push, PushContent):
+        problems += push_problems(draft.push)
     return problems
+
+
+def _revision(before: Campaign, campaign: Campaign) -> Id | None:
+    content = (campaign.email, campaign.sms, campaign.push)
+    if content == (before.email, before.sms, before.push):
+        return before.revision_id
+    return new_id() if any(content) else None
 
 
 async def _groups(
@@ -130,13 +149,19 @@ async def _groups(
         return campaign.group_ids, []
     if len(draft.groups) > GROUPS_LIMIT:
         return (), [Problem("audience.groups", "maxItems", f"at most {GROUPS_LIMIT} groups")]
-    found = await tx.campaigns.resolve_groups(account_id, draft.groups)
-    problems = [
-        Problem(f"audience.groups[{index}]", "exists", f"there is no group {text[:100]!r}")
-        for index, text in enumerate(draft.groups)
-        if text not in found
-    ]
-    return tuple(dict.fromkeys(found.values())), problems
+    found = await tx.campaigns.resolve_groups(account_id, storable(draft.groups))
+    return tuple(dict.fromkeys(found.values())), list(_unknown("group", draft.groups, found))
+
+
+async def _segments(
+    tx: Transaction, account_id: Id, campaign: Campaign, draft: CampaignDraft
+) -> tuple[tuple[Id, ...], list[Problem]]:
+    if draft.segments is UNSET:
+        return campaign.segment_ids, []
+    if len(draft.segments) > SEGMENTS_LIMIT:
+        return (), [Problem("audience.segments", "maxItems", f"at most {SEGMENTS_LIMIT} segments")]
+    found = await tx.campaigns.resolve_segments(account_id, storable(draft.segments))
+    return tuple(dict.fromkeys(found.values())), list(_unknown("segment", draft.segments, found))
 
 
 async def _contacts(
@@ -167,3 +192,14 @@ async def _sender(
     if sender_id is None or await tx.senders.get(account_id, sender_id) is None:
         return None, [Problem("senderId", "exists", "there is no such sender")]
     return sender_id, []
+
+
+def storable(names: Sequence[str]) -> list[str]:
+    """Those of the names that the database can hold at all; no other can be the name of anything."""
+    return [name for name in names if check_text(name) is None]
+
+
+def _unknown(kind: str, said: Sequence[str], found: Mapping[str, Id]) -> Iterator[Problem]:
+    for index, text in enumerate(said):
+        if text not in found:
+            yield Problem(f"audience.{kind}s[{index}]", "exists", f"there is no {kind} {text[:100]!r}")

@@ -7,6 +7,7 @@ Every save of a message makes a new immutable revision.
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from clarion.application import activation
 from clarion.application.campaign_draft import NAME_LIMIT, CampaignDraft, laid_over
@@ -15,6 +16,8 @@ from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Categ
 from clarion.domain.errors import Conflict, NotFound
 from clarion.domain.ids import Id, new_id
 from clarion.rendering.links import Links
+
+_NUMBERS: Final = 2**63
 
 
 async def create_campaign(tx: Transaction, *, account_id: Id, draft: CampaignDraft, links: Links) -> Campaign:
@@ -68,6 +71,18 @@ async def get_campaign(tx: Transaction, *, account_id: Id, campaign_id: Id) -> C
     return campaign
 
 
+async def find_by_number(tx: Transaction, *, account_id: Id, number: int) -> Campaign:
+    """Reads the campaign that callers know by a whole number.
+
+    Raises:
+        NotFound: it is unknown or another account's, or no number a campaign can have.
+    """
+    campaign = await tx.campaigns.get_by_number(account_id, number) if 0 < number < _NUMBERS else None
+    if campaign is None:
+        raise NotFound("campaign")
+    return campaign
+
+
 async def list_campaigns(
     tx: Transaction, *, account_id: Id, after: Id | None, limit: int, state: CampaignState | None = None
 ) -> list[Campaign]:
@@ -97,10 +112,11 @@ async def delete_campaign(tx: Transaction, *, account_id: Id, campaign_id: Id) -
 
     Raises:
         NotFound: it is unknown or another account's.
-        Conflict: `CAMPAIGN_NOT_EDITABLE` when it is no draft any more: a campaign that ran is archived instead.
+        Conflict: `CAMPAIGN_NOT_EDITABLE` when it is no draft any more or has a run: what ran is archived instead.
     """
     await _draft_for_change(tx, account_id, campaign_id)
-    await tx.campaigns.remove(account_id, campaign_id)
+    if not await tx.campaigns.remove(account_id, campaign_id):
+        raise Conflict("CAMPAIGN_NOT_EDITABLE", "The campaign has run; archive it to put it away")
 
 
 async def duplicate_campaign(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Campaign:
@@ -117,7 +133,7 @@ async def duplicate_campaign(tx: Transaction, *, account_id: Id, campaign_id: Id
         name=f"{original.name[: NAME_LIMIT - 7]} (copy)",
         state=CampaignState.DRAFT,
         state_reason=None,
-        revision_id=new_id() if original.email else None,
+        revision_id=new_id() if original.revision_id else None,
         selected_count=None,
         start_at=None,
         end_at=None,
@@ -127,8 +143,8 @@ async def duplicate_campaign(tx: Transaction, *, account_id: Id, campaign_id: Id
         rate_limited_until=None,
     )
     await tx.campaigns.add(account_id, copy)
-    if copy.email and copy.revision_id:
-        await tx.campaigns.add_revision(account_id, copy.id, copy.revision_id, copy.email)
+    if copy.revision_id:
+        await tx.campaigns.add_revision(account_id, copy)
     return await get_campaign(tx, account_id=account_id, campaign_id=copy.id)
 
 
@@ -142,8 +158,8 @@ async def _draft_for_change(tx: Transaction, account_id: Id, campaign_id: Id) ->
 
 
 async def _store_revision(tx: Transaction, account_id: Id, before: Campaign, campaign: Campaign) -> None:
-    if campaign.email and campaign.revision_id and campaign.revision_id != before.revision_id:
-        await tx.campaigns.add_revision(account_id, campaign.id, campaign.revision_id, campaign.email)
+    if campaign.revision_id and campaign.revision_id != before.revision_id:
+        await tx.campaigns.add_revision(account_id, campaign)
 
 
 async def _schedule_if_timed(tx: Transaction, account_id: Id, campaign_id: Id, links: Links) -> Campaign:

@@ -55,8 +55,8 @@ class CampaignState(StrEnum):
 
 C = CampaignState
 CAMPAIGN_TRANSITIONS: Final[dict[CampaignState, frozenset[CampaignState]]] = {
-    C.DRAFT: frozenset({C.SCHEDULED, C.RUNNING}),
-    C.SCHEDULED: frozenset({C.RUNNING, C.STOPPED, C.FAILED}),
+    C.DRAFT: frozenset({C.SCHEDULED, C.RUNNING, C.ARCHIVED}),
+    C.SCHEDULED: frozenset({C.DRAFT, C.RUNNING, C.STOPPED, C.FAILED}),
     C.RUNNING: frozenset({C.PAUSED, C.COMPLETED, C.STOPPED, C.FAILED}),
     C.PAUSED: frozenset({C.RUNNING, C.COMPLETED, C.STOPPED, C.FAILED}),
     C.COMPLETED: frozenset({C.DRAFT, C.RUNNING, C.ARCHIVED}),
@@ -143,7 +143,9 @@ class Campaign:
 class Run:
     """One execution of a campaign. `selected_count` is the frozen audience; the deliveries always add up to it.
 
-    `number` names it in whole numbers. `test_address` is where every message of a test goes instead.
+    `number` names it in whole numbers. `test_address` is where every message of a test goes instead. Until
+    `accepts_until` calls may add recipients, and at `recheck_at` its audience is read again: a run with either in the
+    future is not over, whatever its deliveries.
     """
 
     id: Id
@@ -159,6 +161,8 @@ class Run:
     started_at: datetime
     finished_at: datetime | None
     test_address: str | None = None
+    accepts_until: datetime | None = None
+    recheck_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

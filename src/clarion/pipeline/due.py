@@ -1,4 +1,6 @@
-"""Campaigns whose time has come: scheduled ones start, those past their end stop. Kept by the database clock.
+"""Campaigns whose time has come: scheduled ones start, those past their end end, audiences are read again.
+
+Kept by the database clock.
 
 The same use cases that a person calls do the work, so a campaign started by the clock and one started by hand differ
 in nothing.
@@ -9,13 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 from clarion.application import lifecycle
+from clarion.application.activation import rules_of
 from clarion.application.ports import Database
+from clarion.application.ports.runs import Rechecked
 from clarion.domain.campaign import CampaignState
 from clarion.domain.errors import Conflict, Invalid, NotFound
 from clarion.domain.ids import Id
 
 _CAMPAIGNS: Final = 50
-END_REACHED: Final = "end_reached"
 
 
 async def start_due(database: Database) -> int:
@@ -43,14 +46,35 @@ async def _fail_if_scheduled(database: Database, account_id: Id, campaign_id: Id
         await tx.campaigns.move(account_id, campaign_id, scheduled, CampaignState.FAILED, reason)
 
 
-async def stop_overdue(database: Database) -> int:
-    """Stops campaigns that are past their end; whoever was not reached is cancelled."""
+async def end_overdue(database: Database) -> int:
+    """Ends campaigns that are past their end; whoever was not reached is cancelled. Safe to repeat: it moves once."""
     async with database.reading() as tx:
         overdue = await tx.campaigns.overdue(_CAMPAIGNS)
     for account_id, campaign_id in overdue:
         try:
             async with database.transaction() as tx:
-                await lifecycle.stop(tx, account_id=account_id, campaign_id=campaign_id, reason=END_REACHED)
+                await lifecycle.complete_overdue(tx, account_id=account_id, campaign_id=campaign_id)
         except (Conflict, NotFound):
             continue
     return len(overdue)
+
+
+async def read_again(database: Database) -> int:
+    """Reads audiences anew whose interval has passed; whoever came to belong to them gets the message too.
+
+    Safe to repeat because a reading moves the time of the next one, and who has a delivery gets no other.
+    """
+    async with database.reading() as tx:
+        waiting = await tx.runs.due_rechecks(_CAMPAIGNS)
+    for account_id, campaign_id, run_id in waiting:
+        async with database.transaction() as tx:
+            campaign = await tx.campaigns.get(account_id, campaign_id, lock=True)
+            if campaign is None or campaign.state is not CampaignState.RUNNING or campaign.recheck_seconds is None:
+                continue
+            rules = await rules_of(tx, account_id, campaign.segment_ids)
+            recheck = Rechecked(
+                run_id=run_id, category=campaign.category, rules=rules, seconds=campaign.recheck_seconds
+            )
+            if await tx.runs.reread(recheck):
+                await tx.announce_work()
+    return len(waiting)

@@ -9,7 +9,7 @@ from typing import Final
 
 from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
-from clarion.domain.campaign import CampaignState, RunState
+from clarion.domain.campaign import CampaignKind, CampaignState, RunState
 from clarion.domain.outcome import Reason
 
 _RUNS: Final = 500
@@ -45,11 +45,17 @@ async def close_runs(database: Database) -> int:
 
 
 async def give_up(database: Database, batch: ClaimedBatch, reason: str) -> None:
-    """Fails a run that cannot be sent at all, because its sender or its content is gone or broken."""
+    """Fails a run that cannot be sent at all, because its sender or its content is gone or broken.
+
+    With the last run of a running broadcast the campaign fails; a triggered one goes on taking calls.
+    """
     async with database.transaction() as tx:
         run = await tx.runs.get(batch.account_id, batch.run_id)
         if run is not None:
-            running = frozenset({CampaignState.RUNNING})
-            await tx.campaigns.move(batch.account_id, run.campaign_id, running, CampaignState.FAILED, reason)
-            await tx.runs.move_active(run.campaign_id, RunState.FAILED, reason)
+            campaign = await tx.campaigns.get(batch.account_id, run.campaign_id, lock=True)
+            await tx.runs.fail(batch.run_id, reason)
+            is_last = run.test_address is None and not await tx.runs.has_active(run.campaign_id)
+            if campaign and campaign.kind is CampaignKind.BROADCAST and is_last:
+                running = frozenset({CampaignState.RUNNING})
+                await tx.campaigns.move(batch.account_id, campaign.id, running, CampaignState.FAILED, reason)
         await tx.batches.settle(batch)

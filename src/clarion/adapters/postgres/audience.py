@@ -1,38 +1,62 @@
 """Who a campaign reaches, in SQL: the fragments that counting, freezing and checking an audience share.
 
-Parameters are named by position in the statements that use them. A member is whoever the groups held and the list
-named; whoever may not be written to stays in the audience and is skipped with a reason.
+Parameters are named by position in the statements that use them. A member is whoever the groups held, the list named or
+a segment's rule selects; whoever may not be written to stays in the audience and is skipped with a reason.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clarion.adapters.postgres.segment_sql import where
+from clarion.domain.campaign import Campaign
+from clarion.domain.segment import Rule
+
+_GROUPS_APART: Final = 8
+"""Groups that are counted one by one; more are put together and sorted."""
 
 # index: group_member_pkey (index only), contact_pkey.
-MEMBERS: Final = """
-SELECT contact_id FROM group_member WHERE group_id = ANY({groups})
+_MEMBERS: Final = """
+SELECT contact_id FROM group_member WHERE group_id = ANY($2::bytea[])
 UNION
-SELECT id FROM contact WHERE id = ANY({contacts}) AND account_id = {account} AND deleted_at IS NULL
+SELECT id FROM contact WHERE id = ANY($3::bytea[]) AND account_id = $1 AND deleted_at IS NULL
 """
 
-# index: group_member_pkey (index only). One group has no one twice, so nothing needs sorting.
-COUNT_ONE_GROUP: Final = "SELECT count(*) FROM group_member WHERE group_id = ANY({groups})"
+# index: contact_by_account; every contact is looked at.
+_SELECTED: Final = "SELECT c.id FROM contact AS c WHERE c.account_id = $1 AND c.deleted_at IS NULL AND {rules}"
+
+# index: group_member_pkey (index only). Of each group those who are in none before it, so that nothing needs sorting.
+_COUNT_GROUP: Final = """
+SELECT count(*) FROM group_member AS m WHERE m.group_id = ($2::bytea[])[{place}] {unseen}
+"""
+_UNSEEN_IN: Final = """
+AND NOT EXISTS (SELECT FROM group_member AS o WHERE o.group_id IN ({groups}) AND o.contact_id = m.contact_id)
+"""
+
+_NAMED: Final = """
+({person} = ANY($3::bytea[])
+ OR EXISTS (SELECT FROM group_member AS m WHERE m.group_id = ANY($2::bytea[]) AND m.contact_id = {person}))
+"""
 
 # index: contact_not_mailable, contact_by_email per suppression, group_member_pkey per candidate.
-COUNT_BLOCKED: Final = """
+_COUNT_BLOCKED: Final = """
 SELECT count(*) FROM (
     SELECT c.id FROM contact AS c
-    WHERE c.account_id = {account} AND (c.email IS NULL OR c.consent_email IS FALSE OR c.deleted_at IS NOT NULL)
-      AND (c.email IS NULL OR c.deleted_at IS NOT NULL OR {marketing})
+    WHERE c.account_id = $1
+      AND (c.email IS NULL OR c.consent_email IS FALSE OR c.deleted_at IS NOT NULL OR c.status <> 'active')
+      AND (c.email IS NULL OR c.deleted_at IS NOT NULL OR c.status <> 'active' OR $4::text = 'marketing')
     UNION
     SELECT c.id FROM suppression AS s JOIN contact AS c ON c.account_id = s.account_id AND c.email_key = s.address_key
-    WHERE s.account_id = {account} AND s.channel = 'email' AND (s.reason <> 'unsubscribed' OR {marketing})
-) AS blocked
-WHERE (EXISTS (SELECT FROM group_member AS m WHERE m.group_id = ANY({groups}) AND m.contact_id = blocked.id)
-       OR blocked.id = ANY({contacts}))
+    WHERE s.account_id = $1 AND s.channel = 'email' AND (s.reason <> 'unsubscribed' OR $4::text = 'marketing')
+    UNION
+    SELECT c.id FROM campaign_suppression AS s JOIN contact AS c ON c.account_id = $1 AND c.email_key = s.address_key
+    WHERE s.campaign_id = $5 AND s.channel = 'email'
+) AS blocked JOIN contact AS c ON c.id = blocked.id
+WHERE {belongs}
 """
 
-# index: group_member_pkey and group_member_removed_by_group per group, from the cursor on.
+# From the cursor on. index: group_member_pkey, group_member_removed_by_group per group; contact_by_account for rules.
 MEMBERS_AT_START: Final = """
 SELECT contact_id FROM (
     SELECT m.contact_id
@@ -49,6 +73,78 @@ SELECT contact_id FROM (
         ORDER BY contact_id LIMIT {limit}) AS m
     UNION
     SELECT c FROM unnest({contacts}) AS c WHERE c > {cursor}
+    {selected}
 ) AS everyone
 ORDER BY contact_id LIMIT {limit}
 """
+
+# Whoever became a contact after the audience was counted is left out.
+SELECTED_AT_START: Final = """
+UNION
+SELECT id FROM (
+    SELECT c.id FROM contact AS c
+    WHERE c.account_id = {account} AND c.id > {cursor} AND c.deleted_at IS NULL AND c.created_at <= {read_at}
+      AND {rules}
+    ORDER BY c.id LIMIT {limit}) AS s
+"""
+
+# index: contact_by_email per address, group_member_pkey per contact.
+_AMONG: Final = """
+SELECT c.email_key, c.id FROM contact AS c
+WHERE c.account_id = $1 AND c.email_key = ANY($4::text[]) AND c.deleted_at IS NULL AND {belongs}
+"""
+
+
+def counting(account_id: bytes, campaign: Campaign, rules: Sequence[Rule]) -> tuple[str, list[Any]]:
+    """The statement that counts an audience and those of it who may not be written to, and its parameters.
+
+    One statement, so both counts and the snapshot it returns see the same members.
+    """
+    selects, values = where(rules, 6)
+    named = _count_named(campaign)
+    selected = f"({named})" if named else "0"
+    if rules:
+        unnamed = f"AND NOT {_NAMED.format(person='c.id')}" if named else ""
+        selected += f" + (SELECT count(*) FROM ({_SELECTED.format(rules=selects)} {unnamed}) AS s)"
+    belongs = _belongs(selects if rules else None)
+    blocked = _COUNT_BLOCKED.format(belongs=belongs)
+    # What a statement does not mention has no type, and then no value can be bound to it.
+    typed = "($2::bytea[], $3::bytea[], $4::text, $5::bytea) IS NULL"
+    query = f"SELECT {selected}, ({blocked}), pg_current_snapshot()::text, {typed}"
+    return query, [*_of(account_id, campaign), campaign.category, campaign.id, *(values if rules else ())]
+
+
+def among(account_id: bytes, campaign: Campaign, rules: Sequence[Rule], keys: Sequence[str]) -> tuple[str, list[Any]]:
+    """The statement that finds which of these addresses belong to the audience, and its parameters."""
+    selects, values = where(rules, 5)
+    query = _AMONG.format(belongs=_belongs(selects if rules else None))
+    return query, [*_of(account_id, campaign), list(keys), *(values if rules else ())]
+
+
+def members(account_id: bytes, campaign: Campaign, rules: Sequence[Rule]) -> tuple[str, list[Any]]:
+    """A query for the ids of the audience as it is now, as `contact_id`, and its parameters."""
+    selects, values = where(rules, 4)
+    query = f"{_MEMBERS} UNION {_SELECTED.format(rules=selects)}" if rules else _MEMBERS
+    return query, [*_of(account_id, campaign), *(values if rules else ())]
+
+
+def _of(account_id: bytes, campaign: Campaign) -> tuple[object, ...]:
+    return account_id, list(campaign.group_ids), list(campaign.contact_ids)
+
+
+def _belongs(selects: str | None) -> str:
+    named = _NAMED.format(person="c.id")
+    return named if selects is None else f"({named} OR (c.deleted_at IS NULL AND {selects}))"
+
+
+def _count_named(campaign: Campaign) -> str | None:
+    """Counts the members of the groups and the contacts named, each once; None when there are neither."""
+    groups = len(campaign.group_ids)
+    if campaign.contact_ids or groups > _GROUPS_APART:
+        return f"SELECT count(*) FROM ({_MEMBERS}) AS m"
+    counts = []
+    for place in range(1, groups + 1):
+        before = ", ".join(f"($2::bytea[])[{other}]" for other in range(1, place))
+        unseen = _UNSEEN_IN.format(groups=before) if before else ""
+        counts.append(f"({_COUNT_GROUP.format(place=place, unseen=unseen)})")
+    return f"SELECT {' + '.join(counts)}" if counts else None

@@ -5,8 +5,9 @@ State changes are guarded by the states they may come from; the tables of transi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -14,13 +15,17 @@ import msgspec
 from clarion.adapters.postgres import audience
 from clarion.adapters.postgres.connection import Connection
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Category
-from clarion.domain.content import EmailContent
+from clarion.domain.content import EmailContent, PushContent, SmsContent
 from clarion.domain.ids import Id, parse_id
+from clarion.domain.segment import Rule
+
+T = TypeVar("T")
 
 _COLUMNS: Final = """
-c.id, c.name, c.description, c.kind, c.category, c.state, c.state_reason, c.group_ids, c.contact_ids, c.sender_id,
-c.revision_id, m.email, c.selected_count, c.include_conversation_history, c.auto_cancel_on_message_received,
-c.outreach_language, c.start_at, c.end_at, c.created_at, c.updated_at, c.started_at,
+c.id, c.number, c.name, c.description, c.kind, c.category, c.state, c.state_reason, c.group_ids, c.segment_ids,
+c.contact_ids, c.sender_id, c.revision_id, m.email, m.sms, m.push, c.channel_order, c.selected_count,
+c.include_conversation_history, c.auto_cancel_on_message_received, c.outreach_language, c.timezone, c.start_at,
+c.end_at, c.recheck_seconds, c.creates_contacts, c.high_throughput, c.extras, c.created_at, c.updated_at, c.started_at,
 (SELECT p.next_free_at FROM sender_pace AS p
  WHERE c.state = 'running' AND p.sender_id = c.sender_id AND p.next_free_at > now() + interval '1 second'
 ) AS rate_limited_until
@@ -31,6 +36,9 @@ _FROM: Final = "campaign AS c LEFT JOIN message_revision AS m ON m.id = c.revisi
 # index: campaign_pkey.
 _GET: Final = f"SELECT {_COLUMNS} FROM {_FROM} WHERE c.account_id = $1 AND c.id = $2"
 
+# index: campaign_number_key.
+_GET_BY_NUMBER: Final = f"SELECT {_COLUMNS} FROM {_FROM} WHERE c.account_id = $1 AND c.number = $2"
+
 # index: campaign_by_account.
 _LIST: Final = f"""
 SELECT {_COLUMNS} FROM {_FROM}
@@ -40,26 +48,44 @@ WHERE c.account_id = $1 AND c.id > $2 AND ($3::text IS NULL OR c.state = $3) ORD
 _ADD: Final = """
 INSERT INTO campaign (account_id, id, name, description, category, state, group_ids, contact_ids, sender_id,
     revision_id, include_conversation_history, auto_cancel_on_message_received, outreach_language, start_at, end_at,
-    kind, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)
+    kind, segment_ids, channel_order, timezone, recheck_seconds, creates_contacts, high_throughput, extras,
+    created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+    $24, $24)
 """
 
-_ADD_REVISION: Final = "INSERT INTO message_revision (account_id, campaign_id, id, email) VALUES ($1, $2, $3, $4)"
+_ADD_REVISION: Final = """
+INSERT INTO message_revision (account_id, campaign_id, id, email, sms, push) VALUES ($1, $2, $3, $4, $5, $6)
+"""
 
 # index: campaign_pkey.
 _REPLACE: Final = """
 UPDATE campaign SET name = $3, description = $4, category = $5, state = $6, group_ids = $7, contact_ids = $8,
     sender_id = $9, revision_id = $10, include_conversation_history = $11, auto_cancel_on_message_received = $12,
-    outreach_language = $13, start_at = $14, end_at = $15, updated_at = clock_timestamp()
+    outreach_language = $13, start_at = $14, end_at = $15, kind = $16, segment_ids = $17, channel_order = $18,
+    timezone = $19, recheck_seconds = $20, creates_contacts = $21, high_throughput = $22, extras = $23,
+    updated_at = clock_timestamp()
 WHERE account_id = $1 AND id = $2
 """
-_REMOVE: Final = "DELETE FROM campaign WHERE account_id = $1 AND id = $2"
+
+# index: campaign_pkey, run_by_campaign, execution_without_run.
+_REMOVE: Final = """
+DELETE FROM campaign WHERE account_id = $1 AND id = $2
+  AND NOT EXISTS (SELECT FROM run WHERE campaign_id = $2)
+  AND NOT EXISTS (SELECT FROM execution WHERE campaign_id = $2 AND run_id IS NULL)
+RETURNING id
+"""
+
+# index: campaign_pkey.
 _MOVE: Final = """
 UPDATE campaign SET state = $4, state_reason = $5, updated_at = clock_timestamp()
 WHERE account_id = $1 AND id = $2 AND state = ANY($3::text[]) RETURNING id
 """
 _MARK_STARTED: Final = """
-UPDATE campaign SET state = 'running', started_at = now(), updated_at = now(), selected_count = $3
+UPDATE campaign
+SET state = 'running', state_reason = NULL, updated_at = now(), selected_count = $3,
+    started_at = CASE WHEN state = 'running' THEN started_at ELSE now() END,
+    start_at = CASE WHEN start_at > now() THEN now() ELSE start_at END
 WHERE account_id = $1 AND id = $2
 """
 
@@ -68,10 +94,9 @@ _DUE: Final = """
 SELECT account_id, id FROM campaign WHERE state = 'scheduled' AND start_at <= now() ORDER BY start_at LIMIT $1
 """
 
-# index: run_unfinished.
+# index: campaign_over.
 _OVERDUE: Final = """
-SELECT account_id, campaign_id FROM run
-WHERE finished_at IS NULL AND end_at <= now() AND state IN ('preparing', 'sending', 'paused') ORDER BY id LIMIT $1
+SELECT account_id, id FROM campaign WHERE state IN ('running', 'paused') AND end_at <= now() ORDER BY end_at LIMIT $1
 """
 
 # index: contact_group_account_id_name_key, contact_group_pkey.
@@ -79,21 +104,16 @@ _RESOLVE_GROUPS: Final = """
 SELECT id, name FROM contact_group WHERE account_id = $1 AND (name = ANY($2::text[]) OR id = ANY($3::bytea[]))
 """
 
+# index: segment_account_id_name_key, segment_pkey.
+_RESOLVE_SEGMENTS: Final = """
+SELECT id, name FROM segment WHERE account_id = $1 AND (name = ANY($2::text[]) OR id = ANY($3::bytea[]))
+FOR KEY SHARE
+"""
+
 # index: contact_pkey.
 _KNOWN_CONTACTS: Final = """
 SELECT id FROM contact WHERE id = ANY($2::bytea[]) AND account_id = $1 AND deleted_at IS NULL
 """
-
-_FRAGMENT: Final = {
-    "account": "$1",
-    "groups": "$2::bytea[]",
-    "contacts": "$3::bytea[]",
-    "marketing": "($4::text = 'marketing')",
-}
-_COUNT: Final = "SELECT ({selected}), ({blocked})".format(
-    selected=f"SELECT count(*) FROM ({audience.MEMBERS.format(**_FRAGMENT)}) AS m",
-    blocked=audience.COUNT_BLOCKED.format(**_FRAGMENT),
-)
 
 _PLAIN_COLUMNS: Final = frozenset({"external_id", "email", "phone", "first_name", "last_name", "language", "timezone"})
 
@@ -106,16 +126,22 @@ class CampaignStore:
 
     async def add(self, account_id: Id, campaign: Campaign) -> None:
         """Stores a new campaign."""
-        await self._connection.execute(_ADD, account_id, *_editable(campaign), campaign.kind, campaign.created_at)
+        await self._connection.execute(_ADD, account_id, *_editable(campaign), campaign.created_at)
 
-    async def add_revision(self, account_id: Id, campaign_id: Id, revision_id: Id, email: EmailContent) -> None:
+    async def add_revision(self, account_id: Id, campaign: Campaign) -> None:
         """Stores one immutable revision."""
-        await self._connection.execute(_ADD_REVISION, account_id, campaign_id, revision_id, email)
+        content = (campaign.email, campaign.sms, campaign.push)
+        await self._connection.execute(_ADD_REVISION, account_id, campaign.id, campaign.revision_id, *content)
 
     async def get(self, account_id: Id, campaign_id: Id, *, lock: bool = False) -> Campaign | None:
         """The campaign with its current content."""
         query = _GET + " FOR UPDATE OF c" if lock else _GET
         row = await self._connection.fetchrow(query, account_id, campaign_id)
+        return _campaign(row) if row else None
+
+    async def get_by_number(self, account_id: Id, number: int) -> Campaign | None:
+        """The campaign with its current content, by its number."""
+        row = await self._connection.fetchrow(_GET_BY_NUMBER, account_id, number)
         return _campaign(row) if row else None
 
     async def page(self, account_id: Id, after: Id | None, limit: int, state: CampaignState | None) -> list[Campaign]:
@@ -126,9 +152,9 @@ class CampaignStore:
         """Stores every editable field anew."""
         await self._connection.execute(_REPLACE, account_id, *_editable(campaign))
 
-    async def remove(self, account_id: Id, campaign_id: Id) -> None:
+    async def remove(self, account_id: Id, campaign_id: Id) -> bool:
         """Deletes a campaign that never ran."""
-        await self._connection.execute(_REMOVE, account_id, campaign_id)
+        return await self._connection.fetchval(_REMOVE, account_id, campaign_id) is not None
 
     async def move(
         self,
@@ -143,7 +169,7 @@ class CampaignStore:
         return moved is not None
 
     async def mark_started(self, account_id: Id, campaign_id: Id, selected: int) -> None:
-        """Running from now on, with its audience counted."""
+        """Running from now on, with its audience counted; a start time in the future gives way to the real one."""
         await self._connection.execute(_MARK_STARTED, account_id, campaign_id, selected)
 
     async def now(self) -> datetime:
@@ -161,8 +187,15 @@ class CampaignStore:
 
     async def resolve_groups(self, account_id: Id, names_or_ids: list[str]) -> dict[str, Id]:
         """Finds groups by name, else by id."""
-        ids = [group_id for text in names_or_ids if (group_id := parse_id(text))]
-        rows = await self._connection.fetch(_RESOLVE_GROUPS, account_id, names_or_ids, ids)
+        return await self._resolve(_RESOLVE_GROUPS, account_id, names_or_ids)
+
+    async def resolve_segments(self, account_id: Id, names_or_ids: list[str]) -> dict[str, Id]:
+        """Finds segments by name, else by id."""
+        return await self._resolve(_RESOLVE_SEGMENTS, account_id, names_or_ids)
+
+    async def _resolve(self, statement: str, account_id: Id, names_or_ids: list[str]) -> dict[str, Id]:
+        ids = [id_ for text in names_or_ids if (id_ := parse_id(text))]
+        rows = await self._connection.fetch(statement, account_id, names_or_ids, ids)
         by_id = {row["id"].hex(): Id(row["id"]) for row in rows}
         by_name = {row["name"]: Id(row["id"]) for row in rows}
         found = by_id | by_name
@@ -172,37 +205,40 @@ class CampaignStore:
         """Which of these contacts exist."""
         return {Id(row["id"]) for row in await self._connection.fetch(_KNOWN_CONTACTS, account_id, contact_ids)}
 
-    async def count_audience(self, account_id: Id, campaign: Campaign) -> AudienceCount:
+    async def count_audience(self, account_id: Id, campaign: Campaign, rules: Sequence[Rule]) -> AudienceCount:
         """Counts exactly who would be reached now."""
-        row = await self._connection.fetchrow(
-            _COUNT, account_id, list(campaign.group_ids), list(campaign.contact_ids), campaign.category
-        )
-        selected, blocked = row or (0, 0)
+        query, values = audience.counting(account_id, campaign, rules)
+        selected, blocked, *_ = await self._connection.fetchrow(query, *values) or (0, 0)
         return AudienceCount(selected, selected - blocked)
 
     async def count_missing(
-        self, account_id: Id, campaign: Campaign, paths: list[tuple[str, ...]]
+        self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], paths: list[tuple[str, ...]]
     ) -> dict[tuple[str, ...], int]:
         """Counts, in one pass over the audience, who has nothing at each path: a column, or `attributes` and keys."""
         if not paths:
             return {}
+        members, values = audience.members(account_id, campaign, rules)
+        first = len(values) + 1
         counts = [
             f"count(*) FILTER (WHERE coalesce(c.{path[0]}, '') = '')"
             if path[0] in _PLAIN_COLUMNS
             else f"count(*) FILTER (WHERE coalesce(c.attributes #>> ${place}::text[], '') = '')"
-            for place, path in enumerate(paths, start=4)
+            for place, path in enumerate(paths, start=first)
         ]
-        members = audience.MEMBERS.format(**_FRAGMENT)
-        used = ", ".join(f"${place}::text[] IS NULL" for place in range(4, 4 + len(paths)))
+        used = ", ".join(f"${place}::text[] IS NULL" for place in range(first, first + len(paths)))
         query = f"""
             SELECT {", ".join(counts)}, {used}
             FROM ({members}) AS m JOIN contact AS c ON c.id = m.contact_id
         """
-        keys = [list(path[1:]) for path in paths]
-        row = await self._connection.fetchrow(
-            query, account_id, list(campaign.group_ids), list(campaign.contact_ids), *keys
-        )
+        row = await self._connection.fetchrow(query, *values, *(list(path[1:]) for path in paths))
         return {path: count for path, count in zip(paths, row or (), strict=False) if count}
+
+
+_CONTENTS: Final = {"email": EmailContent, "sms": SmsContent, "push": PushContent}
+
+
+def _content(value: object, kind: type[T]) -> T | None:
+    return None if value is None else msgspec.convert(value, kind)
 
 
 def _editable(campaign: Campaign) -> tuple[object, ...]:
@@ -222,6 +258,14 @@ def _editable(campaign: Campaign) -> tuple[object, ...]:
         campaign.outreach_language,
         campaign.start_at,
         campaign.end_at,
+        campaign.kind,
+        list(campaign.segment_ids),
+        list(campaign.channel_order),
+        campaign.timezone,
+        campaign.recheck_seconds,
+        campaign.creates_contacts,
+        campaign.high_throughput,
+        campaign.extras,
     )
 
 
@@ -234,7 +278,9 @@ def _campaign(row: asyncpg.Record) -> Campaign:
             "category": Category(facts["category"]),
             "state": CampaignState(facts["state"]),
             "group_ids": tuple(facts["group_ids"]),
+            "segment_ids": tuple(facts["segment_ids"]),
             "contact_ids": tuple(facts["contact_ids"]),
-            "email": msgspec.convert(facts["email"], EmailContent) if facts["email"] else None,
+            "channel_order": tuple(facts["channel_order"]),
+            **{name: _content(facts[name], kind) for name, kind in _CONTENTS.items()},
         }
     )

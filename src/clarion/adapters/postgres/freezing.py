@@ -10,7 +10,9 @@ from typing import Final
 
 from clarion.adapters.postgres import audience
 from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.segment_sql import where
 from clarion.application.ports.runs import Slice
+from clarion.application.segment_rules import parse_rule
 
 BATCH_SIZE: Final = 500
 """Deliveries claimed together."""
@@ -18,8 +20,9 @@ BATCH_SIZE: Final = 500
 # index: run_unfinished. The lock lasts as long as the slice, so two workers never take the same run. Whoever has the
 # fewest frozen comes first, so a small run never waits for a large one.
 _NEXT_TO_FREEZE: Final = """
-SELECT id, account_id, state, category, lane, group_ids, contact_ids, snapshot_cursor, next_seq, next_batch,
-       started_snapshot::text AS started_snapshot
+SELECT id, account_id, campaign_id, state, category, lane, group_ids, contact_ids, segment_rules, test_address,
+       snapshot_cursor, next_seq, next_batch, started_snapshot::text AS started_snapshot, read_at,
+       read_at > started_at AS is_read_again
 FROM run
 WHERE finished_at IS NULL AND NOT snapshot_done
 ORDER BY next_seq, id LIMIT 1
@@ -28,17 +31,22 @@ FOR UPDATE SKIP LOCKED
 
 _FREEZE: Final = """
 WITH slice AS ({members}), placed AS (
-    SELECT s.contact_id, c.email,
+    SELECT s.contact_id, coalesce($14::text, c.email) AS email,
            ($7::int - 1 + row_number() OVER (ORDER BY s.contact_id))::int AS seq,
            CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
+                WHEN $14::text IS NOT NULL THEN NULL
+                WHEN c.status <> 'active' THEN 'contact_blocked'
                 WHEN c.email IS NULL THEN 'no_address'
                 WHEN $9::text = 'marketing' AND c.consent_email IS FALSE THEN 'no_consent'
-                WHEN p.reason = 'unsubscribed' THEN 'unsubscribed'
+                WHEN p.reason = 'unsubscribed' OR q.address_key IS NOT NULL THEN 'unsubscribed'
                 WHEN p.reason IS NOT NULL THEN 'suppressed' END AS refusal
     FROM slice AS s
     JOIN contact AS c ON c.id = s.contact_id
     LEFT JOIN suppression AS p ON p.account_id = $2 AND p.channel = 'email' AND p.address_key = c.email_key
           AND (p.reason <> 'unsubscribed' OR $9 = 'marketing')
+    LEFT JOIN campaign_suppression AS q
+           ON q.campaign_id = $15::bytea AND q.channel = 'email' AND q.address_key = c.email_key
+    {unwritten}
 ), written AS (
     INSERT INTO delivery (run_id, seq, contact_id, address, state, reason)
     SELECT $1::bytea, seq, contact_id, email,
@@ -52,22 +60,42 @@ WITH slice AS ({members}), placed AS (
     FROM written WHERE state = 'pending' GROUP BY (seq - $7) / $12::int
     RETURNING no
 ), taken AS (
-    SELECT count(*)::int AS deliveries FROM placed
+    SELECT (SELECT count(*)::int FROM placed) AS deliveries, count(*) < $6::int AS is_last FROM slice
 )
 UPDATE run
-SET snapshot_cursor = coalesce((SELECT contact_id FROM placed ORDER BY seq DESC LIMIT 1), snapshot_cursor),
+SET snapshot_cursor = coalesce((SELECT contact_id FROM slice ORDER BY contact_id DESC LIMIT 1), snapshot_cursor),
     next_seq = next_seq + taken.deliveries,
     next_batch = next_batch + (SELECT count(*)::int FROM queued),
-    snapshot_done = taken.deliveries < $6::int,
+    selected_count = CASE WHEN taken.is_last THEN next_seq - 1 + taken.deliveries
+                          ELSE greatest(selected_count, next_seq - 1 + taken.deliveries) END,
+    snapshot_done = taken.is_last,
     state = CASE WHEN state = 'preparing' THEN 'sending' ELSE state END
 FROM taken
 WHERE id = $1
 RETURNING id, taken.deliveries, snapshot_done
-""".format(  # parameters keep their places across the shared fragment
-    members=audience.MEMBERS_AT_START.format(
-        groups="$3::bytea[]", contacts="$4::bytea[]", cursor="$5", limit="$6", snapshot="$13::text::pg_snapshot"
-    )
-)
+"""
+
+# index: delivery_once_per_contact. Whoever has a delivery of the run gets no other when its audience is read again.
+_UNWRITTEN: Final = "WHERE NOT EXISTS (SELECT FROM delivery AS d WHERE d.run_id = $1 AND d.contact_id = s.contact_id)"
+_RULES_FROM: Final = 17
+
+
+def _statement(rules: str | None, *, is_read_again: bool) -> str:
+    """The statement for a run with or without rules; parameters keep their places across the shared fragments."""
+    selected = "" if rules is None else audience.SELECTED_AT_START.format(rules=rules, **_PLACES)
+    members = audience.MEMBERS_AT_START.format(selected=selected, **_PLACES)
+    return _FREEZE.format(members=members, unwritten=_UNWRITTEN if is_read_again else "")
+
+
+_PLACES: Final = {
+    "account": "$2",
+    "groups": "$3::bytea[]",
+    "contacts": "$4::bytea[]",
+    "cursor": "$5",
+    "limit": "$6",
+    "snapshot": "$13::text::pg_snapshot",
+    "read_at": "$16::timestamptz",
+}
 
 
 async def take_slice(connection: Connection, first: int, limit: int) -> Slice | None:
@@ -75,8 +103,10 @@ async def take_slice(connection: Connection, first: int, limit: int) -> Slice | 
     run = await connection.fetchrow(_NEXT_TO_FREEZE)
     if run is None:
         return None
+    rules = [parse_rule(rule) for rule in run["segment_rules"]]
+    selects, values = where(rules, _RULES_FROM)
     row = await connection.fetchrow(
-        _FREEZE,
+        _statement(selects if rules else None, is_read_again=run["is_read_again"]),
         run["id"],
         run["account_id"],
         run["group_ids"],
@@ -90,5 +120,8 @@ async def take_slice(connection: Connection, first: int, limit: int) -> Slice | 
         run["lane"],
         BATCH_SIZE,
         run["started_snapshot"],
+        run["test_address"],
+        run["campaign_id"],
+        *((run["read_at"], *values) if rules else ()),
     )
     return Slice(*row) if row else None

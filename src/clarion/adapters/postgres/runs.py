@@ -1,11 +1,12 @@
-"""Runs: opening one over the audience it was counted for, reporting on it, closing it.
+"""Runs: reporting on them, moving them and closing them.
 
-The audience is the membership visible in the snapshot that the run recorded at its start, so later changes to groups
-neither add nor lose anyone. Where to read next: `freezing`, which writes the rows that `batches` then moves.
+A run is over when its rows say so. Where to read next: `opening`, which makes a run, and `freezing`, which writes the
+rows that `batches` then moves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
@@ -13,43 +14,17 @@ import msgspec
 
 from clarion.adapters.postgres import audience, freezing
 from clarion.adapters.postgres.connection import Connection
-from clarion.application.ports.runs import RunSource, Slice, StateCount
-from clarion.domain.campaign import (
-    RUN_TRANSITIONS,
-    AudienceCount,
-    Campaign,
-    Category,
-    Run,
-    RunState,
-    lane_of,
-)
+from clarion.adapters.postgres.opening import due_rechecks, open_run, reread
+from clarion.application.ports.runs import Opening, Rechecked, RunSource, Slice, StateCount
+from clarion.domain.campaign import RUN_TRANSITIONS, AudienceCount, Campaign, Category, Run, RunState
 from clarion.domain.content import EmailContent
-from clarion.domain.delivery import RETRY_DEADLINE, DeliveryState
+from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
-
-_FRAGMENT: Final = {
-    "account": "$1",
-    "groups": "$2::bytea[]",
-    "contacts": "$3::bytea[]",
-    "marketing": "($4::text = 'marketing')",
-}
-
-# One statement, so both counts and the snapshot see the same membership; on its own, because only a plain SELECT is
-# given parallel workers.
-_COUNT: Final = "SELECT ({selected}), ({blocked}), pg_current_snapshot()::text"
-
-_OPEN: Final = """
-INSERT INTO run (id, account_id, campaign_id, ordinal, state, category, lane, revision_id, sender_id, group_ids,
-                 contact_ids, selected_count, started_snapshot, end_at, deadline_at)
-SELECT $1::bytea, $2::bytea, $6::bytea, (SELECT coalesce(max(ordinal), 0) + 1 FROM run WHERE campaign_id = $6),
-       'preparing', $5::text, $7::text, $8::bytea, $9::bytea, $3::bytea[],
-       ARRAY(SELECT id FROM contact WHERE id = ANY($4::bytea[]) AND account_id = $2 AND deleted_at IS NULL),
-       $12::bigint, $13::text::pg_snapshot, $10::timestamptz, now() + $11::interval
-"""
+from clarion.domain.segment import Rule
 
 _COLUMNS: Final = """
-r.id, r.campaign_id, c.name AS campaign_name, r.ordinal, r.state, r.state_reason, r.category, r.selected_count,
-r.snapshot_done, r.started_at, r.finished_at
+r.id, r.number, r.campaign_id, c.name AS campaign_name, r.ordinal, r.state, r.state_reason, r.category,
+r.selected_count, r.snapshot_done, r.started_at, r.finished_at, r.test_address, r.accepts_until, r.recheck_at
 """
 
 # index: run_pkey.
@@ -66,16 +41,39 @@ WHERE r.account_id = $1 AND r.id > $2 AND ($3::bytea IS NULL OR r.campaign_id = 
 # index: delivery_pkey by run.
 _COUNTS: Final = "SELECT state, reason, count(*) FROM delivery WHERE run_id = $1 GROUP BY state, reason ORDER BY 3 DESC"
 
-# index: run_active.
+# index: run_by_campaign. What is ended while its audience is read again is not read to its end.
 _MOVE_ACTIVE: Final = """
-UPDATE run SET state = $2, state_reason = $3
-WHERE campaign_id = $1 AND state = ANY($4::text[]) RETURNING id
+UPDATE run SET state = $2, state_reason = $3,
+    recheck_at = CASE WHEN $2 IN ('stopped', 'failed') THEN NULL ELSE recheck_at END,
+    snapshot_done = snapshot_done OR ($2 IN ('stopped', 'failed') AND read_at > started_at)
+WHERE campaign_id = $1 AND state = ANY($4::text[])
+"""
+_ACTIVE: Final = """
+SELECT EXISTS (SELECT FROM run
+               WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') AND test_address IS NULL)
+"""
+
+# index: run_pkey.
+_FAIL: Final = """
+UPDATE run SET state = 'failed', state_reason = $2, recheck_at = NULL,
+    snapshot_done = snapshot_done OR read_at > started_at
+WHERE id = $1 AND state = ANY($3::text[])
+"""
+
+# index: run_by_campaign.
+_CLOSE_INTAKE: Final = """
+UPDATE run SET accepts_until = now() WHERE campaign_id = $1 AND finished_at IS NULL AND accepts_until > now()
+"""
+
+_CLOSE_RECHECK: Final = """
+UPDATE run SET recheck_at = NULL, snapshot_done = snapshot_done OR read_at > started_at
+WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') RETURNING id
 """
 
 # index: run_pkey.
 _SOURCE: Final = """
 SELECT r.id, r.account_id, a.name AS account_name, r.campaign_id, c.name AS campaign_name, r.category,
-       m.email, r.sender_id, r.started_at
+       m.email, r.sender_id, r.started_at, r.context
 FROM run AS r
 JOIN account AS a ON a.id = r.account_id
 JOIN campaign AS c ON c.id = r.campaign_id
@@ -83,20 +81,35 @@ JOIN message_revision AS m ON m.id = r.revision_id
 WHERE r.id = $1
 """
 
+# Calls may add recipients to an open run, and one with a recheck reads its audience again.
+_NOT_OPEN: Final = "recheck_at IS NULL AND (accepts_until IS NULL OR accepts_until <= now())"
+
 # index: batch_pkey; then delivery_pkey by run, once a run is out of batches.
-_IS_THROUGH: Final = """
-SELECT state = 'sending' AND snapshot_done AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1) FROM run WHERE id = $1
+_IS_THROUGH: Final = f"""
+SELECT state = 'sending' AND snapshot_done AND {_NOT_OPEN} AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1)
+FROM run WHERE id = $1
 """
-_COMPLETE: Final = """
+
+# index: run_pkey, campaign_pkey. Who closes the last run of a campaign sees that it is the last.
+_HOLD_CAMPAIGN: Final = """
+SELECT c.id FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id WHERE r.id = $1 FOR NO KEY UPDATE OF c
+"""
+
+# index: run_pkey, batch_pkey, delivery_pkey by run, run_by_campaign.
+_COMPLETE: Final = f"""
 WITH closed AS (
     UPDATE run SET state = 'completed', finished_at = now()
-    WHERE id = $1 AND state = 'sending' AND snapshot_done
+    WHERE id = $1 AND state = 'sending' AND snapshot_done AND {_NOT_OPEN}
       AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1)
       AND NOT EXISTS (SELECT FROM delivery WHERE run_id = $1 AND state IN ('pending', 'sending'))
     RETURNING campaign_id
 ), campaign_closed AS (
     UPDATE campaign SET state = 'completed', updated_at = now()
-    FROM closed WHERE campaign.id = closed.campaign_id AND campaign.state = 'running'
+    FROM closed
+    WHERE campaign.id = closed.campaign_id AND campaign.state = 'running' AND campaign.kind = 'broadcast'
+      AND NOT EXISTS (SELECT FROM run AS other
+                      WHERE other.campaign_id = campaign.id AND other.id <> $1 AND other.test_address IS NULL
+                        AND other.state IN ('preparing', 'sending', 'paused'))
 )
 SELECT EXISTS (SELECT FROM closed)
 """
@@ -119,9 +132,10 @@ RETURNING no
 """
 
 # index: run_unfinished.
-_UNFINISHED: Final = """
+_UNFINISHED: Final = f"""
 SELECT id, state FROM run
-WHERE finished_at IS NULL AND state IN ('sending', 'stopped', 'failed') ORDER BY id LIMIT $1
+WHERE finished_at IS NULL AND (state IN ('stopped', 'failed') OR (state = 'sending' AND {_NOT_OPEN}))
+ORDER BY id LIMIT $1
 """
 
 # index: run_pkey, batch_pkey.
@@ -139,30 +153,24 @@ class RunStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def open(self, account_id: Id, campaign: Campaign, run_id: Id) -> AudienceCount:
-        """Counts the audience, then creates the run over the very snapshot that was counted."""
-        groups, people = list(campaign.group_ids), list(campaign.contact_ids)
-        counted = await self._connection.fetchrow(
-            count_statement(campaign), account_id, groups, people, campaign.category
-        )
-        selected, blocked, snapshot = counted or (0, 0, None)
-        await self._connection.execute(
-            _OPEN,
-            run_id,
-            account_id,
-            groups,
-            people,
-            campaign.category,
-            campaign.id,
-            lane_of(campaign.category),
-            campaign.revision_id,
-            campaign.sender_id,
-            campaign.end_at,
-            RETRY_DEADLINE[campaign.category],
-            selected,
-            snapshot,
-        )
-        return AudienceCount(selected, selected - blocked)
+    async def open(self, account_id: Id, opening: Opening) -> AudienceCount:
+        """Counts the audience and creates the run over it."""
+        return await open_run(self._connection, account_id, opening)
+
+    async def among(
+        self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], keys: Sequence[str]
+    ) -> dict[str, Id]:
+        """Who of these addresses belongs to the audience now."""
+        query, values = audience.among(account_id, campaign, rules, keys)
+        return {key: Id(contact_id) for key, contact_id in await self._connection.fetch(query, *values)}
+
+    async def due_rechecks(self, limit: int) -> list[tuple[Id, Id, Id]]:
+        """Runs whose audience is to be read again."""
+        return await due_rechecks(self._connection, limit)
+
+    async def reread(self, recheck: Rechecked) -> bool:
+        """Lets the audience of a run be read again from the beginning."""
+        return await reread(self._connection, recheck)
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:
         """One run of the account."""
@@ -178,11 +186,28 @@ class RunStore:
         rows = await self._connection.fetch(_COUNTS, run_id)
         return [StateCount(DeliveryState(state), reason, count) for state, reason, count in rows]
 
-    async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> Id | None:
-        """Moves the active run where the table of transitions allows."""
-        sources = [state for state, targets in RUN_TRANSITIONS.items() if target in targets]
-        moved = await self._connection.fetchval(_MOVE_ACTIVE, campaign_id, target, reason, sources)
-        return Id(moved) if moved else None
+    async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> int:
+        """Moves runs where the table of transitions allows."""
+        status = await self._connection.execute(_MOVE_ACTIVE, campaign_id, target, reason, _sources(target))
+        return int(status.rpartition(" ")[2])
+
+    async def fail(self, run_id: Id, reason: str) -> None:
+        """Fails one run."""
+        await self._connection.execute(_FAIL, run_id, reason, _sources(RunState.FAILED))
+
+    async def has_active(self, campaign_id: Id) -> bool:
+        """Whether the campaign has a run, tests aside, that is not over."""
+        return bool(await self._connection.fetchval(_ACTIVE, campaign_id))
+
+    async def close_intake(self, campaign_id: Id) -> None:
+        """Lets the campaign's runs take no more calls."""
+        await self._connection.execute(_CLOSE_INTAKE, campaign_id)
+
+    async def end(self, campaign_id: Id, reason: str) -> None:
+        """Ends the campaign's runs because its time is over. Runs in the caller's transaction."""
+        for row in await self._connection.fetch(_CLOSE_RECHECK, campaign_id):
+            await self._connection.fetchval(_COMPLETE, row["id"])
+        await self.move_active(campaign_id, RunState.STOPPED, reason)
 
     async def source(self, run_id: Id) -> RunSource | None:
         """What is the same for every recipient of the run."""
@@ -199,6 +224,7 @@ class RunStore:
             email=msgspec.convert(row["email"], EmailContent),
             sender_id=row["sender_id"],
             started_at=row["started_at"],
+            context=row["context"],
         )
 
     async def take_slice(self, first: int, limit: int) -> Slice | None:
@@ -209,8 +235,10 @@ class RunStore:
         """Closes the run and its campaign when nothing is open; gives stray pending deliveries a batch again."""
         if not await self._connection.fetchval(_IS_THROUGH, run_id):
             return False
-        if await self._connection.fetchval(_COMPLETE, run_id):
-            return True
+        async with self._connection.transaction():
+            await self._connection.execute(_HOLD_CAMPAIGN, run_id)
+            if await self._connection.fetchval(_COMPLETE, run_id):
+                return True
         await self._connection.execute(_ADOPT, run_id, freezing.BATCH_SIZE)
         return False
 
@@ -223,12 +251,8 @@ class RunStore:
         return await self._connection.fetchval(_CLOSE_STOPPED, run_id) is not None
 
 
-def count_statement(campaign: Campaign) -> str:
-    """The statement that counts an audience; one group alone is counted without sorting its members."""
-    members = audience.MEMBERS.format(**_FRAGMENT)
-    one_group = len(campaign.group_ids) == 1 and not campaign.contact_ids
-    selected = audience.COUNT_ONE_GROUP.format(**_FRAGMENT) if one_group else f"SELECT count(*) FROM ({members}) AS m"
-    return _COUNT.format(selected=selected, blocked=audience.COUNT_BLOCKED.format(**_FRAGMENT))
+def _sources(target: RunState) -> list[RunState]:
+    return [state for state, targets in RUN_TRANSITIONS.items() if target in targets]
 
 
 def _run(row: asyncpg.Record) -> Run:

@@ -5,12 +5,13 @@ Decides no transition: `lifecycle` asks the tables of `domain.campaign`. Impleme
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignState
-from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
+from clarion.domain.segment import Rule
 
 
 class Campaigns(Protocol):
@@ -20,12 +21,16 @@ class Campaigns(Protocol):
         """Stores a new campaign; its message revision is stored by `add_revision`."""
         ...
 
-    async def add_revision(self, account_id: Id, campaign_id: Id, revision_id: Id, email: EmailContent) -> None:
-        """Stores one immutable revision of the message."""
+    async def add_revision(self, account_id: Id, campaign: Campaign) -> None:
+        """Stores the content of the campaign as the immutable revision it names."""
         ...
 
     async def get(self, account_id: Id, campaign_id: Id, *, lock: bool = False) -> Campaign | None:
         """The campaign with its current content; with `lock`, no other transaction changes it until this one ends."""
+        ...
+
+    async def get_by_number(self, account_id: Id, number: int) -> Campaign | None:
+        """The same, by the whole number that was given to it when it was stored."""
         ...
 
     async def page(self, account_id: Id, after: Id | None, limit: int, state: CampaignState | None) -> list[Campaign]:
@@ -36,8 +41,8 @@ class Campaigns(Protocol):
         """Stores every editable field anew and bumps `updated_at`."""
         ...
 
-    async def remove(self, account_id: Id, campaign_id: Id) -> None:
-        """Deletes a campaign that never ran."""
+    async def remove(self, account_id: Id, campaign_id: Id) -> bool:
+        """Deletes a campaign that never ran; False when it has a run or a call that names it."""
         ...
 
     async def move(
@@ -52,7 +57,10 @@ class Campaigns(Protocol):
         ...
 
     async def mark_started(self, account_id: Id, campaign_id: Id, selected: int) -> None:
-        """Sets the state to running with the start time and the size of the frozen audience."""
+        """Sets the state to running with the size of the frozen audience, and the start time if it was not running.
+
+        A start time that was planned and still lies in the future becomes now.
+        """
         ...
 
     async def now(self) -> datetime:
@@ -71,16 +79,20 @@ class Campaigns(Protocol):
         """Finds groups by name, or by id in its 24-digit form; what is not found is missing from the answer."""
         ...
 
+    async def resolve_segments(self, account_id: Id, names_or_ids: list[str]) -> dict[str, Id]:
+        """Finds segments as `resolve_groups` finds groups; none of them can be deleted before the transaction ends."""
+        ...
+
     async def known_contacts(self, account_id: Id, contact_ids: list[Id]) -> set[Id]:
         """Which of these contacts exist in the account."""
         ...
 
-    async def count_audience(self, account_id: Id, campaign: Campaign) -> AudienceCount:
-        """Counts exactly, in one statement, who would be reached now."""
+    async def count_audience(self, account_id: Id, campaign: Campaign, rules: Sequence[Rule]) -> AudienceCount:
+        """Counts exactly, in one statement, who would be reached now. `rules` are those of the campaign's segments."""
         ...
 
     async def count_missing(
-        self, account_id: Id, campaign: Campaign, paths: list[tuple[str, ...]]
+        self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], paths: list[tuple[str, ...]]
     ) -> dict[tuple[str, ...], int]:
         """For contact columns and attribute paths, how many of the audience have no value there (zero left out)."""
         ...

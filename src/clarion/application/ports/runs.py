@@ -5,14 +5,16 @@ Sending from it is `batches`; every count comes from the rows. Implemented by th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from clarion.domain.campaign import AudienceCount, Campaign, Category, Run, RunState
 from clarion.domain.content import EmailContent
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
+from clarion.domain.segment import Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,35 @@ class RunSource:
     email: EmailContent
     sender_id: Id
     started_at: datetime
+    context: Mapping[str, Any] | None = None
+    """What the call that started the run said for everyone; templates see it as `context`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a run is opened over and with. `campaign` carries the audience, which need not be the stored one.
+
+    With `test_address` every message goes there and nobody's consent is asked. With `rechecks` the audience is read
+    again at the campaign's interval.
+    """
+
+    run_id: Id
+    campaign: Campaign
+    rules: Sequence[Rule] = ()
+    """Those of the campaign's segments."""
+    context: Mapping[str, Any] | None = None
+    test_address: str | None = None
+    rechecks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rechecked:
+    """A run whose audience is read again: with the rules as they are now, and again after so many seconds."""
+
+    run_id: Id
+    category: Category
+    rules: Sequence[Rule]
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +82,32 @@ class Slice:
 class Runs(Protocol):
     """Runs, and the statements that freeze their audience and close them."""
 
-    async def open(self, account_id: Id, campaign: Campaign, run_id: Id) -> AudienceCount:
-        """Counts the audience and creates a run over exactly the membership that was counted."""
+    async def open(self, account_id: Id, opening: Opening) -> AudienceCount:
+        """Counts the audience and creates a run over it: over exactly the members of its groups that were counted.
+
+        Rules of segments are pinned as they are; who they select is asked again when each slice is frozen.
+        """
+        ...
+
+    async def among(
+        self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], keys: Sequence[str]
+    ) -> dict[str, Id]:
+        """Who of these addresses, by canonical key, belongs to the campaign's audience now."""
+        ...
+
+    async def due_rechecks(self, limit: int) -> list[tuple[Id, Id, Id]]:
+        """Runs whose audience is to be read again, as (account, campaign, run); paused ones wait."""
+        ...
+
+    async def reread(self, recheck: Rechecked) -> bool:
+        """Lets the audience of a run be read again from the beginning, as it is now.
+
+        Whoever has a delivery in the run gets no other. False when it is not due any more.
+        """
+        ...
+
+    async def end(self, campaign_id: Id, reason: str) -> None:
+        """Ends the campaign's runs because its time is over: complete where every delivery is final, else stopped."""
         ...
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:
@@ -67,8 +122,20 @@ class Runs(Protocol):
         """Counted from the rows, never from a counter."""
         ...
 
-    async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> Id | None:
-        """Moves the campaign's active run to `target` if the table of transitions allows; returns its id."""
+    async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> int:
+        """Moves the campaign's runs to `target` where the table of transitions allows; returns how many."""
+        ...
+
+    async def fail(self, run_id: Id, reason: str) -> None:
+        """Fails one run that cannot be sent; its other runs go on."""
+        ...
+
+    async def has_active(self, campaign_id: Id) -> bool:
+        """Whether the campaign has a run, tests aside, that is not over."""
+        ...
+
+    async def close_intake(self, campaign_id: Id) -> None:
+        """Lets the campaign's runs take no more calls: each is complete once what it has is final."""
         ...
 
     async def source(self, run_id: Id) -> RunSource | None:
@@ -84,14 +151,15 @@ class Runs(Protocol):
         ...
 
     async def complete(self, run_id: Id) -> bool:
-        """Closes the run and its campaign if every delivery is final and every recipient frozen.
+        """Closes the run if every delivery is final, every recipient frozen, and nothing can be added any more.
 
-        Safe to repeat because it is a predicate over the rows.
+        With the last run of a running broadcast its campaign is closed too. Safe to repeat because it is a predicate
+        over the rows.
         """
         ...
 
     async def unfinished(self, limit: int) -> list[tuple[Id, RunState]]:
-        """Runs that may be due to be closed (sending, stopped or failed), oldest first."""
+        """Runs that may be due to be closed (sending and no longer open, stopped or failed), oldest first."""
         ...
 
     async def close_stopped(self, run_id: Id) -> bool:

@@ -1,0 +1,118 @@
+"""The rules a campaign keeps to before anything is looked up or stored: sizes, texts, and what belongs together.
+
+Takes the campaign as it would be with a draft over it and yields every problem. Where to read next: `campaign_draft`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from clarion.application.contact_rules import Refusal, check_text, read_language, read_timezone
+from clarion.domain.campaign import Campaign, CampaignKind, Category
+from clarion.domain.content import PUSH_LIMIT, SMS_LIMIT, PushContent, SmsContent
+from clarion.domain.errors import Problem
+from clarion.rendering.texts import check_template
+
+NAME_LIMIT: Final = 200
+DESCRIPTION_LIMIT: Final = 2000
+EXTRAS_LIMIT: Final = 256 * 1024
+"""Bytes of what dialects keep with a campaign, as JSON."""
+URL_LIMIT: Final = 2000
+"""Characters of a URL in a push message."""
+RECHECK_LEAST_S: Final = 60
+RECHECK_MOST_S: Final = 30 * 24 * 3600
+CHANNELS: Final = ("email", "sms", "push")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.ASCII | re.IGNORECASE)
+
+
+def plain_problems(campaign: Campaign) -> Iterator[Problem]:
+    """What is wrong with the fields of a campaign, each for itself."""
+    yield from _name_problems(campaign.name)
+    if campaign.description is not None and len(campaign.description) > DESCRIPTION_LIMIT:
+        yield Problem("description", "maxLength", f"at most {DESCRIPTION_LIMIT} characters")
+    elif campaign.description is not None and isinstance(refusal := check_text(campaign.description), Refusal):
+        yield Problem("description", refusal.rule, refusal.message)
+    for field, text, read in (
+        ("outreachLanguage", campaign.outreach_language, read_language),
+        ("timezone", campaign.timezone, read_timezone),
+    ):
+        if text is not None and isinstance(refusal := read(text), Refusal):
+            yield Problem(field, refusal.rule, refusal.message)
+    order = campaign.channel_order
+    if len(set(order)) != len(order) or not set(order) <= set(CHANNELS):
+        yield Problem("channelOrder", "enum", f"must be channels, each once: {', '.join(CHANNELS)}")
+    yield from extras_problems(campaign.extras)
+
+
+def kind_problems(campaign: Campaign) -> Iterator[Problem]:
+    """What does not fit the kind of a campaign."""
+    recheck = campaign.recheck_seconds
+    if recheck is not None and campaign.kind is not CampaignKind.BROADCAST:
+        yield Problem("recheckSeconds", "kind", "only the audience of a broadcast is read again")
+    elif recheck is not None and not RECHECK_LEAST_S <= recheck <= RECHECK_MOST_S:
+        yield Problem("recheckSeconds", "range", f"must be {RECHECK_LEAST_S} to {RECHECK_MOST_S} seconds")
+    is_triggered = campaign.kind is CampaignKind.TRIGGERED
+    if campaign.creates_contacts and not is_triggered:
+        yield Problem("createsContacts", "kind", "only a triggered campaign makes contacts of its recipients")
+    if campaign.high_throughput and not is_triggered:
+        yield Problem("highThroughput", "kind", "only a triggered campaign has it")
+    elif campaign.high_throughput and campaign.category is not Category.TRANSACTIONAL:
+        yield Problem("highThroughput", "category", "only transactional messages have it")
+    if campaign.high_throughput and campaign.creates_contacts:
+        yield Problem("createsContacts", "highThroughput", "nobody is looked up, so no contact can be made")
+
+
+def window_problems(campaign: Campaign, start_said: object, now: datetime) -> Iterator[Problem]:
+    """What is wrong with the times of a campaign; a start that was said just now lies in the future."""
+    if isinstance(start_said, datetime) and start_said <= now:
+        yield Problem("startAt", "future", "must be in the future; leave it out to start by hand")
+    if campaign.end_at and campaign.end_at <= max(now, campaign.start_at or now):
+        yield Problem("endAt", "afterStart", "must be after the start and in the future")
+
+
+def sms_problems(sms: SmsContent) -> Iterator[Problem]:
+    """What is wrong with a text message."""
+    if not sms.text:
+        yield Problem("message.sms.text", "minLength", "must not be empty")
+    yield from check_template(sms.text, "message.sms.text", SMS_LIMIT)
+
+
+def push_problems(push: PushContent) -> Iterator[Problem]:
+    """What is wrong with a push message; a silent one may have no words."""
+    if not push.body and not push.silent:
+        yield Problem("message.push.body", "minLength", "must not be empty unless it is silent")
+    yield from check_template(push.body, "message.push.body", PUSH_LIMIT)
+    yield from check_template(push.title or "", "message.push.title", PUSH_LIMIT)
+    for field, url in (("actionUrl", push.action_url), ("imageUrl", push.image_url)):
+        if url is not None and (len(url) > URL_LIMIT or not url.isprintable() or not _URL.fullmatch(url)):
+            yield Problem(f"message.push.{field}", "uri", f"must be a URL of at most {URL_LIMIT} characters")
+    yield from extras_problems(push.extras, "message.push.extras")
+
+
+def extras_problems(extras: dict[str, Any], field: str = "extras") -> Iterator[Problem]:
+    """What is wrong with an object of the caller's own: too large, or nothing that can be stored."""
+    try:
+        text = msgspec.json.encode(extras).decode()
+    except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
+        yield Problem(field, "json", "must be a JSON object of texts, numbers, lists and objects")
+        return
+    if len(text) > EXTRAS_LIMIT:
+        yield Problem(field, "maxBytes", f"must be at most {EXTRAS_LIMIT // 1024} kB as JSON")
+    elif _UNSTORABLE.search(text):
+        yield Problem(field, "characters", "must not contain NUL")
+
+
+def _name_problems(name: str) -> Iterator[Problem]:
+    if not name.strip():
+        yield Problem("name", "required", "a campaign needs a name")
+    elif len(name) > NAME_LIMIT:
+        yield Problem("name", "maxLength", f"at most {NAME_LIMIT} characters")
+    elif _CONTROL.search(name):
+        yield Problem("name", "characters", "control characters and line breaks are not allowed")

@@ -1,0 +1,35 @@
+"""Short texts of channels that are not sent yet: their templates are read and bounded like those of an email.
+
+Nothing here renders for a person. Where to read next: `templates` (the engine), `language` (what may be written).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from clarion.domain.errors import Problem
+from clarion.rendering.faults import LanguageFault
+from clarion.rendering.language import read_template
+from clarion.rendering.templates import RenderFault, compile_source
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_GIVEN: Final = {"account": {"id": "", "name": ""}, "campaign": {"id": "", "name": ""}}
+
+
+def check_template(source: str, field: str, limit: int) -> list[Problem]:
+    """Everything that is wrong with the template of a short text; an empty list means it compiles."""
+    if len(source) > limit:
+        return [Problem(field, "maxLength", f"must have at most {limit} characters")]
+    control = _CONTROL.search(source)
+    if control:
+        return [Problem(field, "characters", f"the text holds a control character (U+{ord(control[0]):04X})")]
+    try:
+        template = compile_source(read_template(source), _GIVEN)
+    except LanguageFault as fault:
+        return [Problem(field, fault.rule, f"line {fault.line}: {fault.message}")]
+    except RenderFault as fault:
+        return [Problem(field, "template", str(fault))]
+    if template.is_too_expensive():
+        return [Problem(field, "tooExpensive", "the text could grow without measure")]
+    return []
