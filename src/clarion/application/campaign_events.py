@@ -54,7 +54,7 @@ async def create_campaign_event(
         **_said(draft),
     )
     await tx.campaign_events.add(account_id, event)
-    return event
+    return await get_campaign_event(tx, account_id=account_id, event_id=event.id)
 
 
 async def update_campaign_event(

@@ -25,7 +25,7 @@ from clarion.domain.errors import (
 )
 from clarion.domain.ids import as_uuid
 from clarion.entrypoints.http.dialect import Spoken
-from clarion.entrypoints.http.dialects.textit.refusals import NOT_UNIQUE, Refusal, by_field
+from clarion.entrypoints.http.dialects.textit.refusals import NOT_UNIQUE, WHOLE_BODY, Refusal, by_field
 from clarion.entrypoints.http.envelope import JSON
 from clarion.entrypoints.http.errors import RequestTimeout, UnsupportedMediaType, status_of
 from clarion.entrypoints.http.incoming import Incoming
@@ -39,14 +39,17 @@ _MODELS: Final = {
     "campaign event": "CampaignEvent",
     "group": "ContactGroup",
     "contact": "Contact",
-    "contact field": "ContactField",
+    "field": "ContactField",
 }
 _CONFLICTS: Final[dict[str, dict[str, Any]]] = {
     "NAME_TAKEN": {"name": [NOT_UNIQUE]},
     "GROUP_NAME_TAKEN": {"name": [NOT_UNIQUE]},
     "CONTACT_ADDRESS_TAKEN": {"urns": ["URN is in use by another contact."]},
+    "FIELD_TAKEN": {"name": [NOT_UNIQUE]},
+    "FIELD_IN_USE": {WHOLE_BODY: ["Can't change type of date field being used by campaign events."]},
     "GROUP_IN_USE": {"detail": "Group is being used by campaigns which must be archived first."},
 }
+_LIMITS: Final = frozenset({"LIMIT_REACHED", "FIELD_LIMIT"})
 
 
 def respond(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
@@ -90,14 +93,24 @@ def _answer_error(error: ClarionError) -> Response[Any]:
     if isinstance(error, Invalid):
         return respond(by_field(error.problems), 400)
     if isinstance(error, Conflict):
-        return respond(_CONFLICTS.get(error.code, {"detail": f"{error}."}), 400)
-    if isinstance(error, NotFound):
-        return respond({"detail": f"No {_MODELS.get(error.kind, error.kind.title())} matches the given query."}, 404)
+        return _answer_conflict(error)
     if isinstance(error, RateLimited):
         return _later(429, f"Request was throttled. Expected available in {_seconds(error.retry_after_s)}.", error)
     if isinstance(error, Unavailable):
         return _later(503, str(error), error)
-    return respond({"detail": _SENTENCES.get(type(error), str(error))}, _STATUSES.get(type(error), status_of(error)))
+    return respond({"detail": _sentence(error)}, _STATUSES.get(type(error), status_of(error)))
+
+
+def _answer_conflict(error: Conflict) -> Response[Any]:
+    if error.code in _LIMITS:
+        return respond({"detail": "Cannot create object because workspace has reached limit."}, 409)
+    return respond(_CONFLICTS.get(error.code, {"detail": f"{error}."}), 400)
+
+
+def _sentence(error: ClarionError) -> str:
+    if isinstance(error, NotFound):
+        return f"No {_MODELS.get(error.kind, error.kind.title())} matches the given query."
+    return _SENTENCES.get(type(error), str(error))
 
 
 _SENTENCES: Final[dict[type[ClarionError], str]] = {Unauthenticated: "Invalid token", Forbidden: NOT_PERMITTED}

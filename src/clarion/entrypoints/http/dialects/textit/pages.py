@@ -13,8 +13,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from clarion.domain.errors import Invalid
+from clarion.domain.ids import Id
 from clarion.entrypoints.http.dialects.textit.calls import Call
 from clarion.entrypoints.http.dialects.textit.refusals import detail
+from clarion.entrypoints.http.edge import Edge
+from clarion.entrypoints.http.incoming import Incoming
 
 PAGE_SIZE: Final = 250
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?", re.ASCII)
@@ -48,6 +51,11 @@ async def page_of(
     return Page(following and _link(call, following), None, await view(shown))
 
 
+def id_in(position: bytes | None) -> Id | None:
+    """The id that a position of a list ordered by id is."""
+    return None if position is None else Id(position)
+
+
 def no_rows() -> Page:
     """A list with nothing in it."""
     return Page(None, None, [])
@@ -63,12 +71,13 @@ def _position(call: Call, scope: str) -> bytes | None:
 
 def _link(call: Call, cursor: str) -> str:
     kept = [(name, value) for name, value in call.query.pairs if name != "cursor"]
-    return f"{base_url(call)}{call.request.scope['path']}?{urlencode([('cursor', cursor), *kept])}"
+    return f"{base_url(call.request)}{call.request.scope['path']}?{urlencode([('cursor', cursor), *kept])}"
 
 
-def base_url(call: Call) -> str:
+def base_url(request: Incoming) -> str:
     """Where the caller found us, as far as its `Host` header can be believed."""
-    host = call.request.headers.get("host", "")
+    host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
-        return call.edge.app.settings.link_base_url
-    return f"{call.request.scope['scheme']}://{host}"
+        edge: Edge = request.app.state.edge
+        return edge.app.settings.link_base_url
+    return f"{request.scope['scheme']}://{host}"

@@ -85,3 +85,11 @@ def _moment(text: str | None) -> datetime | None:
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def required_uuid(query: Query) -> Id:
+    """The object that `uuid` names. Raises `Refusal` when it is missing or no UUID."""
+    found = query.uuid()
+    if found is None:
+        raise detail("URL must contain one of the following parameters: uuid")
+    return found
