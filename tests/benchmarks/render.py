@@ -13,6 +13,7 @@ from tests.support.templates import DATE, plan_of
 
 from clarion.domain.campaign import Category
 from clarion.rendering.addresses import email_key, is_mailbox, parse_email
+from clarion.rendering.context import look_over
 from clarion.rendering.email import has_long_line, reencoded, stuffed
 from clarion.rendering.plan import EmailPlan, Refusal
 
@@ -77,7 +78,7 @@ def main() -> None:
     report("  look at the address", lambda: is_mailbox(TO))
     report("  sign the links", lambda: envelope.urls(1))
     report("  evaluate subject, text and HTML", lambda: body.render(CONTACT, urls))
-    report("    of it, the data's JSON", lambda: body._looked_over(CONTACT))
+    report("    of it, the data's JSON", lambda: look_over(CONTACT))
     report("  write the headers", lambda: envelope.headers(1, TO, "News for spring", DATE, urls))
     text = data.decode()
     report("  encode", text.encode)

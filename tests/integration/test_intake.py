@@ -9,6 +9,7 @@ from tests.support import calls
 from tests.support.calls import call, to
 
 from clarion.adapters.postgres.database import PostgresDatabase
+from clarion.application.triggers import TriggerRecipient
 from clarion.domain.campaign import Category
 from clarion.domain.errors import Conflict, Invalid, NotFound
 from clarion.domain.execution import Execution
@@ -152,7 +153,7 @@ async def test_calls_come_into_the_next_run_when_one_is_closed(database: Postgre
     intake = Intake(database)
     first = await intake.submit(call(made, ANN))
     async with database.transaction() as tx:
-        await tx.intake.close_run(made.campaign_id)
+        await tx.runs.close_intake(made.campaign_id)
     second = await intake.submit(call(made, ANN))
     assert first.run_id != second.run_id
     assert (second.first_seq, second.last_seq) == (1, 1)
@@ -173,7 +174,7 @@ async def test_calls_come_into_the_next_run_when_one_is_closed(database: Postgre
     ],
 )
 async def test_a_call_of_the_wrong_shape_is_refused(
-    database: PostgresDatabase, recipients: tuple[str | calls.TriggerRecipient, ...], rule: str
+    database: PostgresDatabase, recipients: tuple[str | TriggerRecipient, ...], rule: str
 ) -> None:
     made = await calls.build(database, [ANN])
     with pytest.raises(Invalid) as refused:

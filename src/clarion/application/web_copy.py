@@ -11,9 +11,11 @@ from clarion.application.messages import facts_of, plan_of_run
 from clarion.application.ports import Transaction
 from clarion.domain.errors import Invalid, NotFound
 from clarion.domain.ids import Id
+from clarion.rendering.context import look_over, overlaid
 from clarion.rendering.headers import date_header
 from clarion.rendering.links import Links
 from clarion.rendering.plan import Preview, Refusal
+from clarion.rendering.templates import RenderFault
 
 
 async def read_web_copy(tx: Transaction, *, account_id: Id, run_id: Id, seq: int, links: Links) -> Preview:
@@ -26,15 +28,20 @@ async def read_web_copy(tx: Transaction, *, account_id: Id, run_id: Id, seq: int
     delivery = await tx.deliveries.get(run_id, seq)
     if source is None or delivery is None or source.account_id != account_id:
         raise NotFound("message")
-    contact = await tx.contacts.find(account_id, delivery.contact_id)
+    contact = await tx.contacts.find(account_id, delivery.contact_id) if delivery.contact_id else None
+    address = contact.email if contact else delivery.address
     sender = await tx.senders.get(account_id, source.sender_id)
-    if contact is None or contact.email is None or sender is None:
+    if address is None or sender is None or (delivery.contact_id and contact is None):
         raise NotFound("message")
+    said = await tx.deliveries.given(run_id, seq)
     try:
         seen = plan_of_run(source, sender, links).preview(
-            contact.email, facts_of(contact), date_header(datetime.now(UTC))
+            address,
+            overlaid(facts_of(contact), said.get("profile", {})),
+            date_header(datetime.now(UTC)),
+            look_over(overlaid(source.context or {}, said.get("context", {}))),
         )
-    except Invalid:
+    except (Invalid, RenderFault):
         raise NotFound("message") from None
     if isinstance(seen, Refusal):
         raise NotFound("message")

@@ -1,7 +1,8 @@
 """The worker: runs every stage of the send path until it is told to stop.
 
-Owns the loops, the leases it holds and the drain; the stages are in `pipeline`. Any number of workers share one
-database. A stop finishes the windows on the wire, records them and gives every batch back: nothing is left uncertain.
+Owns the loops, the leases and the drain; the stages are in `pipeline`, the crew of each lane in `crew`. Any number of
+workers share one database. A stop finishes the windows on the wire, records them and gives every batch back: nothing is
+left uncertain.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import gc
 import os
 import signal
 import socket
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,19 +22,17 @@ from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.bootstrap import App
 from clarion.domain.campaign import Lane
-from clarion.domain.errors import Unavailable
-from clarion.domain.ids import Id
+from clarion.entrypoints.carefully import carefully
+from clarion.entrypoints.crew import IDLE_S, Crew
 from clarion.pipeline import due, importing, recovering, settling, snapshot, sweeping
 from clarion.pipeline.plans import Plans
-from clarion.pipeline.sending import Drive, set_within
+from clarion.pipeline.sending import set_within
 from clarion.telemetry import Event, logger
 
-IDLE_S: Final = 1.0
-"""How long an idle loop waits when nobody rings: the bound on what a lost announcement costs."""
 SWEEP_S: Final = 60.0
 """How often what has had its time is removed."""
-TROUBLE_S: Final = 2.0
-"""How long a loop rests after something unforeseen."""
+CREWS: Final = {Lane.TRANSACTIONAL: (24, 8), Lane.BULK: (12, 3)}
+"""For each lane, how many batches one worker sends at once, and how many of them on one sender."""
 
 
 class Bell(Protocol):
@@ -47,117 +45,72 @@ class Bell(Protocol):
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process. `drives_at_once` bounds its batches, `drives_per_sender` those on one sender."""
+    """One worker process, with a crew for each lane."""
 
     database: Database
     plans: Plans
     bell: Bell
     name: str
     lease: timedelta
-    lanes: Sequence[Lane] = (Lane.TRANSACTIONAL, Lane.BULK)
-    drives_at_once: int = 12
-    drives_per_sender: int = 3
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _held: dict[asyncio.Task[None], ClaimedBatch] = field(default_factory=dict)
-    _sizes: dict[Id, int] = field(default_factory=dict)
+    _crews: list[Crew] = field(init=False)
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
-    _room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._crews = [
+            Crew(self.database, self.plans, lane, self.name, self.lease, self.stopping, at_once, per_sender)
+            for lane, (at_once, per_sender) in CREWS.items()
+        ]
 
     async def run(self, drain_s: float) -> bool:
         """Works until `stopping` is set, then drains for at most `drain_s`; tells whether it gave everything back."""
-        claiming = asyncio.create_task(self._claim_until_stopping())
+        crews = [asyncio.create_task(crew.work()) for crew in self._crews]
         leases = asyncio.create_task(self._keep_on(self._keep_leases))
         steps = (self._listen, self._freeze, self._import, self._tick, self._sweep)
         loops = [asyncio.create_task(self._keep_on(step)) for step in steps]
         await self.stopping.wait()
-        self._make_room()
+        self._wake()
         for loop in loops:
             loop.cancel()
-        drained = await self._drain(claiming, drain_s)
-        for loop in (claiming, leases):
+        drained = await self._drain(crews, drain_s)
+        for loop in (*crews, leases):
             loop.cancel()
-        await asyncio.gather(claiming, leases, *loops, return_exceptions=True)
+        await asyncio.gather(*crews, leases, *loops, return_exceptions=True)
         return drained
 
-    async def _drain(self, claiming: asyncio.Task[None], drain_s: float) -> bool:
-        held = len(self._held)
+    async def _drain(self, crews: Sequence[asyncio.Task[None]], drain_s: float) -> bool:
+        held = len(self._held())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
-                await asyncio.wait([claiming])
-                while self._held:
-                    await asyncio.wait(list(self._held))
-        late = list(self._held)
-        for drive in late:
-            drive.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+                await asyncio.wait(crews)
+                for crew in self._crews:
+                    await crew.until_idle()
+        late = sum([await crew.drop() for crew in self._crews])
         if held:
-            logger().info(Event.WORKER_STOPPING, batches=held, unfinished=len(late))
-        return claiming.done() and not late
-
-    async def _claim_until_stopping(self) -> None:
-        """Ends by itself: cut off in the middle, a claim could leave a lease that nobody knows of."""
-        while not self.stopping.is_set():
-            await self._carefully(self._claim)
+            logger().info(Event.WORKER_STOPPING, batches=held, unfinished=late)
+        return all(crew.done() for crew in crews) and not late
 
     async def _keep_on(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._carefully(step)
-
-    async def _carefully(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Takes one loop's step; what goes wrong in it is told and rested after, never the end of the loop."""
-        try:
-            await step()
-        except Unavailable as error:
-            logger().warning(Event.DATABASE_DOWN, loop=step.__name__, problem=str(error))
-            await asyncio.sleep(TROUBLE_S)
-        except Exception:  # noqa: BLE001 - the edge of the worker: told, rested after, never the end of a loop
-            logger().exception(Event.TASK_FAILED, loop=step.__name__)
-            await asyncio.sleep(TROUBLE_S)
+            await carefully(step)
 
     async def _listen(self) -> None:
         """Wakes the waiting loops at a ring. Whoever took an event before looking for work has missed nothing."""
         if await self.bell.wait(IDLE_S):
-            rung, self._rung = self._rung, asyncio.Event()
-            rung.set()
-            self._make_room()
+            self._wake()
 
-    def _make_room(self) -> None:
-        room, self._room = self._room, asyncio.Event()
-        room.set()
+    def _wake(self) -> None:
+        rung, self._rung = self._rung, asyncio.Event()
+        for crew in self._crews:
+            crew.wake()
+        rung.set()
 
-    async def _claim(self) -> None:
-        room = self._room
-        batch = await self._claim_one() if len(self._held) < self.drives_at_once else None
-        if batch is None:
-            await set_within(room, IDLE_S)
-            return
-        drive = asyncio.create_task(self._drive(batch))
-        self._held[drive] = batch
-        drive.add_done_callback(self._let_go)
-
-    async def _claim_one(self) -> ClaimedBatch | None:
-        by_sender = Counter(batch.sender_id for batch in self._held.values())
-        busy = [sender_id for sender_id, drives in by_sender.items() if drives >= self.drives_per_sender]
-        async with self.database.reading() as tx:
-            return await tx.batches.claim(self.name, self.lanes, busy, self.lease)
-
-    async def _drive(self, batch: ClaimedBatch) -> None:
-        route = await self.plans.route(batch.account_id, batch.run_id, batch.sender_id)
-        if route is None:
-            await settling.give_up(self.database, batch, "The sender or the message of this run cannot be used")
-            return
-        await Drive(batch, self.database, route, self.stopping, self._sizes).run()
-        await settling.settle(self.database, batch)
-
-    def _let_go(self, drive: asyncio.Task[None]) -> None:
-        batch = self._held.pop(drive)
-        self._make_room()
-        if not drive.cancelled() and (error := drive.exception()):
-            logger().error(Event.BATCH_FAILED, run_id=batch.run_id.hex(), batch=batch.no, exc_info=error)
+    def _held(self) -> list[ClaimedBatch]:
+        return [batch for crew in self._crews for batch in crew.held]
 
     async def _keep_leases(self) -> None:
         await asyncio.sleep(self.lease.total_seconds() / 3)
-        held = list(self._held.values())
+        held = self._held()
         if held:
             async with self.database.reading() as tx:
                 await tx.batches.renew(held, self.lease)
@@ -175,7 +128,8 @@ class Worker:
     async def _tick(self) -> None:
         await recovering.recover(self.database)
         await due.start_due(self.database)
-        await due.stop_overdue(self.database)
+        await due.end_overdue(self.database)
+        await due.read_again(self.database)
         await settling.close_runs(self.database)
         await asyncio.sleep(IDLE_S)
 

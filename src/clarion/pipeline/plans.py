@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from clarion.application.messages import plan_of_run
 from clarion.application.ports import Database
@@ -16,8 +16,10 @@ from clarion.domain.campaign import Category
 from clarion.domain.errors import Invalid
 from clarion.domain.ids import Id
 from clarion.domain.sender import Sender
+from clarion.rendering.context import NO_CONTEXT, LookedOver, look_over
 from clarion.rendering.links import Links
 from clarion.rendering.plan import EmailPlan
+from clarion.rendering.templates import RenderFault
 
 _KEPT: Final = 64
 """Runs whose plans one worker keeps."""
@@ -37,12 +39,19 @@ class Channels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A run's compiled plan, and the channel it goes out on."""
+    """A run's compiled plan, what its start said for everyone, and the channel it goes out on."""
 
     plan: EmailPlan
+    context: LookedOver
     channel: Channel
     category: Category
     sender: Sender
+
+
+class _Compiled(NamedTuple):
+    plan: EmailPlan
+    context: LookedOver
+    category: Category
 
 
 class Plans:
@@ -52,7 +61,7 @@ class Plans:
         self._database = database
         self._channels = channels
         self._links = links
-        self._kept: OrderedDict[Id, tuple[EmailPlan, Category]] = OrderedDict()
+        self._kept: OrderedDict[Id, _Compiled] = OrderedDict()
 
     async def route(self, account_id: Id, run_id: Id, sender_id: Id) -> Route | None:
         """The plan and channel of a run; None when the run, its sender or its content is gone or broken.
@@ -68,13 +77,14 @@ class Plans:
             source = None if compiled else await tx.runs.source(run_id)
         if source is not None:
             try:
-                compiled = (plan_of_run(source, sender, self._links), source.category)
-            except Invalid:
+                plan = plan_of_run(source, sender, self._links)
+                context = look_over(source.context) if source.context and plan.reads_context else NO_CONTEXT
+            except (Invalid, RenderFault):
                 return None
+            compiled = _Compiled(plan, context, source.category)
             self._kept[run_id] = compiled
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         if compiled is None:
             return None
-        plan, category = compiled
-        return Route(plan, self._channels.of(sender, sealed), category, sender)
+        return Route(compiled.plan, compiled.context, self._channels.of(sender, sealed), compiled.category, sender)

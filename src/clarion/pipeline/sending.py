@@ -15,22 +15,24 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from clarion import telemetry
 from clarion.application.ports import Database, Transaction
 from clarion.application.ports.batches import Attempted, ClaimedBatch, Recipient, Refused, Turn, TurnResult
 from clarion.application.ports.channel import Window
-from clarion.domain.campaign import RunState
+from clarion.domain.campaign import Lane, RunState
 from clarion.domain.delivery import backoff
 from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
 from clarion.domain.outcome import REPLY_LIMIT, Outcome, Reason, Verdict
 from clarion.pipeline.plans import Route
 from clarion.rendering.addresses import email_key
+from clarion.rendering.context import look_over, overlaid
 from clarion.rendering.email import WireEmail
 from clarion.rendering.headers import date_header
 from clarion.rendering.plan import Refusal
+from clarion.rendering.templates import RenderFault
 
 T = TypeVar("T")
 
@@ -124,13 +126,16 @@ class Drive:
     def _render(self, recipients: Sequence[Recipient]) -> tuple[list[Rendered], list[Refused]]:
         members: list[Rendered] = []
         refused: list[Refused] = []
-        render = self.route.plan.render
+        route, render = self.route, self.route.plan.render
         date = date_header(datetime.now(UTC))
         for recipient in recipients:
             if recipient.is_deleted:
                 refused.append(Refused(recipient.seq, Reason.CONTACT_DELETED, ""))
                 continue
-            message = render(recipient.seq, recipient.address, recipient.contact, date)
+            if recipient.given is None:
+                message = render(recipient.seq, recipient.address, recipient.contact, date, route.context)
+            else:
+                message = self._render_given(recipient, recipient.given, date)
             if isinstance(message, Refusal):
                 refused.append(Refused(recipient.seq, message.reason, _storable(message.detail)))
             else:
@@ -138,9 +143,21 @@ class Drive:
                 members.append(Rendered(recipient.seq, recipient.attempts, key, message))
         return members, refused
 
+    def _render_given(self, recipient: Recipient, given: dict[str, Any], date: str) -> WireEmail | Refusal:
+        """The message of somebody that a call said more of: its words lie over the contact's data and the run's."""
+        contact, context = recipient.contact, self.route.context
+        if "profile" in given:
+            contact = overlaid(contact, given["profile"])
+        if "context" in given and self.route.plan.reads_context:
+            try:
+                context = look_over(overlaid(context.data, given["context"]))
+            except RenderFault as fault:
+                return Refusal(Reason.RENDER_FAILED, str(fault))
+        return self.route.plan.render(recipient.seq, recipient.address, contact, date, context)
+
     async def _put_on_wire(self, members: Sequence[Rendered]) -> None:
         began = time.monotonic()
-        window = Window([member.message for member in members])
+        window = Window([member.message for member in members], is_urgent=self.batch.lane is Lane.TRANSACTIONAL)
         self._wire.append(OpenWindow(window, members))
         self.route.channel.send(window)
         while not await window.wait(_PATIENCE_S) and window.open > len(members) * _STRAGGLERS:

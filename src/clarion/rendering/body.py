@@ -10,13 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Final
-
-import msgspec
+from typing import Any, Final
 
 from clarion.domain.content import BODY_LIMIT, SUBJECT_LIMIT, EmailContent
 from clarion.domain.errors import Problem
 from clarion.domain.ids import Id
+from clarion.rendering.context import NO_CONTEXT, LookedOver, look_over
 from clarion.rendering.email import body_frame, crlf
 from clarion.rendering.envelope import Urls
 from clarion.rendering.expressions import Const, Expr, Filter, children, path
@@ -38,13 +37,12 @@ from clarion.rendering.nodes import (
     variables_of,
 )
 from clarion.rendering.plaintext import text_of_html
-from clarion.rendering.templates import CompiledTemplate, RenderFault, without_nulls
+from clarion.rendering.templates import CompiledTemplate, RenderFault
 
 _SEPARATOR: Final = "\x1e"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _HTML_START: Final = "{% autoescape 'html' %}"
 _HTML_END: Final = "{% endautoescape %}"
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def boundary_of(run_id: Id) -> str:
@@ -73,8 +71,8 @@ class Body:
         self.optional = optional_of(everything)
         self.derived_text = derived_text
         # Account and campaign names are not looked at per person, and a text in the template may spell a line break.
-        given = _encode(self._given)
-        self._always_careful = _is_special(given) or any(_spells_control(node) for node in everything)
+        given = look_over(self._given)
+        self._always_careful = given.is_special or any(_spells_control(node) for node in everything)
         self._early_dots = not (_may_print_dot(text) or _may_print_dot(html))
         self._subject = _fixed_subject(subject)
         self._plain: CompiledTemplate | None = None
@@ -110,14 +108,15 @@ class Body:
         )
         return CompiledTemplate(source, [*subject, *text, *html], self._given)
 
-    def render(self, contact: Mapping[str, object], urls: Urls) -> tuple[str, str, bool]:
+    def render(
+        self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT
+    ) -> tuple[str, str, bool]:
         """Subject value and body for one person, and whether dots at line starts still have to be doubled.
 
         Raises: RenderFault when the data does not fit.
         """
-        contact, size, careful = self._looked_over(contact)
+        data, size, careful = self._data(contact, urls, context)
         template = self._slow() if careful else self._fast
-        data = {"contact": contact, "unsubscribe_url": urls.unsubscribe, "view_url": urls.view}
         printed, _, content = template.render(size, data).partition(_SEPARATOR)
         subject = self._subject if self._subject is not None else _subject(printed)
         if careful:
@@ -127,10 +126,11 @@ class Body:
             content = crlf(content)
         return subject, content, careful or not self._early_dots
 
-    def parts(self, contact: Mapping[str, object], urls: Urls) -> tuple[str, str, str]:
+    def parts(
+        self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT
+    ) -> tuple[str, str, str]:
         """Subject, text and HTML on their own, for looking at; raises like `render`."""
-        contact, size, _ = self._looked_over(contact)
-        data = {"contact": contact, "unsubscribe_url": urls.unsubscribe, "view_url": urls.view}
+        data, size, _ = self._data(contact, urls, context)
         subject, text, html = (
             CompiledTemplate(f"{start}{engine_source(part)}{end}\n", part, self._given).render(size, data)
             for part, start, end in zip(self._nodes, ("", "", _HTML_START), ("", "", _HTML_END), strict=True)
@@ -138,16 +138,16 @@ class Body:
         _subject(subject)
         return subject, text, html
 
-    def _looked_over(self, contact: Mapping[str, object]) -> tuple[Mapping[str, object], int, bool]:
-        """The contact without nulls, the size of its JSON, and whether its values need a second look when printed."""
-        try:
-            encoded = _encode(contact)
-        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-            msg = "the data is not plain text, numbers, lists and objects"
-            raise RenderFault(msg) from None
-        if b"null" in encoded:
-            contact = without_nulls(contact)
-        return contact, len(encoded), self._always_careful or _is_special(encoded)
+    def _data(
+        self, contact: Mapping[str, object], urls: Urls, context: LookedOver
+    ) -> tuple[dict[str, Any], int, bool]:
+        """What the template is given, its size as JSON, and whether its values need a second look when printed."""
+        person = look_over(contact)
+        data = {"contact": person.data, "unsubscribe_url": urls.unsubscribe, "view_url": urls.view}
+        if context.size:
+            data["context"] = context.data
+        careful = self._always_careful or person.is_special or context.is_special
+        return data, person.size + context.size, careful
 
     def _slow(self) -> CompiledTemplate:
         if not self._early_dots:
@@ -155,14 +155,6 @@ class Body:
         if self._plain is None:
             self._plain = self._compiled(early_dots=False)
         return self._plain
-
-
-def _is_special(encoded: bytes) -> bool:
-    """Whether data may hold line breaks or controls, or a text that starts with a dot.
-
-    JSON writes every control character with a backslash, and the start of every text with a quotation mark.
-    """
-    return b"\\" in encoded or b'".' in encoded
 
 
 def _subject(printed: str) -> str:
@@ -256,7 +248,7 @@ def _prints_as_it_is(expr: Expr, own: frozenset[str]) -> bool:
 def _may_print_dot(nodes: list[Node]) -> bool:
     """Whether something other than plain text may put a dot at a line start: then dots are doubled per message.
 
-    Values printed just as they are do not count: data with a text that starts with a dot is `_is_special` anyway.
+    Values printed just as they are do not count: data with a text that starts with a dot `is_special` anyway.
     """
     fresh, entries = True, list[bool]()
     own = frozenset(node.name for node in nodes if isinstance(node, Set))

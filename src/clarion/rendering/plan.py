@@ -17,6 +17,7 @@ from clarion.domain.errors import Invalid, Problem
 from clarion.domain.outcome import Reason
 from clarion.rendering.addresses import Mailbox, is_mailbox, parse_mailbox
 from clarion.rendering.body import Body, boundary_of
+from clarion.rendering.context import NO_CONTEXT, LookedOver
 from clarion.rendering.email import BOUNDARIES, WireEmail, has_long_line, reencoded, stuffed
 from clarion.rendering.envelope import Envelope
 from clarion.rendering.facts import RunFacts
@@ -64,11 +65,11 @@ class Preview:
 class EmailPlan:
     """One run's email, ready to be rendered for each of its people. Make it with `compile_email`.
 
-    `variables` are the dotted names the message looks up, `columns` the contact columns those need, `warnings` what an
-    author should know before the start.
+    `variables` are the dotted names the message looks up, `columns` the contact columns those need, `reads_context`
+    whether it looks at what a call or a start said, `warnings` what an author should know before the start.
     """
 
-    __slots__ = ("_body", "_envelope", "columns", "optional", "variables", "warnings")
+    __slots__ = ("_body", "_envelope", "columns", "optional", "reads_context", "variables", "warnings")
 
     def __init__(self, envelope: Envelope, body: Body, warnings: tuple[str, ...]) -> None:
         self._envelope = envelope
@@ -80,9 +81,12 @@ class EmailPlan:
             for name in self.variables
             if name.startswith("contact.") and name.split(".")[1] in _COLUMNS
         )
+        self.reads_context = any(name.split(".")[0] == "context" for name in self.variables)
         self.warnings = warnings
 
-    def render(self, seq: int, address: str, contact: Mapping[str, object], date: str) -> WireEmail | Refusal:
+    def render(
+        self, seq: int, address: str, contact: Mapping[str, object], date: str, context: LookedOver = NO_CONTEXT
+    ) -> WireEmail | Refusal:
         """The email for one person, or why there is none. Never raises for bad data; pure.
 
         `address` is a mailbox as `addresses` gives it, `contact` plain JSON data under the API's names, `date` comes
@@ -93,7 +97,7 @@ class EmailPlan:
         envelope = self._envelope
         urls = envelope.urls(seq)
         try:
-            subject, content, careful = self._body.render(contact, urls)
+            subject, content, careful = self._body.render(contact, urls, context)
             headers, message_id = envelope.headers(seq, address, subject, date, urls)
             data = (headers + content).encode()
         except (RenderFault, UnicodeError) as fault:
@@ -106,11 +110,13 @@ class EmailPlan:
             data = reencoded(data)
         return WireEmail(envelope.mail_from, address, data, not data.isascii(), not address.isascii(), message_id)
 
-    def preview(self, address: str, contact: Mapping[str, object], date: str) -> Preview | Refusal:
+    def preview(
+        self, address: str, contact: Mapping[str, object], date: str, context: LookedOver = NO_CONTEXT
+    ) -> Preview | Refusal:
         """The message as this person would see it; its links carry a delivery number that no delivery has."""
         try:
             urls = self._envelope.urls(0)
-            subject, text, html = self._body.parts(contact, urls)
+            subject, text, html = self._body.parts(contact, urls, context)
             block, _ = self._envelope.headers(0, address, subject_value(subject) or "", date, urls)
         except RenderFault as fault:
             return Refusal(Reason.RENDER_FAILED, str(fault))

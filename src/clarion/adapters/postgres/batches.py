@@ -20,8 +20,8 @@ from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Verdict
 
-# index: batch_queue, in its order: a run's first batches before another's later ones, so that a small run never waits
-# for a large one. Batches that are leased, not due or of a paused run are stepped over.
+# index: batch_queue, a lane's part in its order: a run's first batches before another's later ones, so that a small run
+# never waits for a large one. Batches that are leased, not due or of a paused run are stepped over.
 _CLAIM: Final = """
 UPDATE batch AS b
 SET worker = $1, lease_until = now() + $4::interval, epoch = b.epoch + 1
@@ -29,22 +29,22 @@ FROM run AS r
 WHERE r.id = b.run_id AND (b.run_id, b.no) = (
     SELECT q.run_id, q.no
     FROM batch AS q JOIN run AS qr ON qr.id = q.run_id AND qr.state = 'sending'
-    WHERE q.lane = ANY($2::text[]) AND q.due_at <= now() AND q.worker IS NULL AND qr.sender_id <> ALL($3::bytea[])
-    ORDER BY q.lane DESC, q.no
+    WHERE q.lane = $2 AND q.due_at <= now() AND q.worker IS NULL AND qr.sender_id <> ALL($3::bytea[])
+    ORDER BY q.no
     LIMIT 1
     FOR UPDATE OF q SKIP LOCKED)
-RETURNING b.run_id, r.account_id, r.sender_id, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
+RETURNING b.run_id, r.account_id, r.sender_id, b.lane, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
 """
 
 _MEMBERS: Final = """
 d.run_id = b.run_id AND d.seq BETWEEN b.first_seq AND b.last_seq AND (b.seqs IS NULL OR d.seq = ANY(b.seqs))
 """
 
-# index: delivery_pkey by range, contact_pkey per row.
+# index: delivery_pkey by range, contact_pkey per row. Who came with a call need not be a contact.
 _RECIPIENTS: Final = """
 SELECT d.seq, d.address, CASE WHEN c.email = d.address THEN c.email_key END, d.attempts,
-       c.deleted_at IS NOT NULL{columns}
-FROM delivery AS d JOIN contact AS c ON c.id = d.contact_id
+       c.deleted_at IS NOT NULL, d.given{columns}
+FROM delivery AS d LEFT JOIN contact AS c ON c.id = d.contact_id
 WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq = ANY($4))
   AND d.state = 'pending' AND (d.not_before IS NULL OR d.not_before <= now())
 ORDER BY d.seq
@@ -208,12 +208,10 @@ class BatchStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def claim(
-        self, worker: str, lanes: Sequence[Lane], busy_senders: Sequence[Id], lease: timedelta
-    ) -> ClaimedBatch | None:
-        """Leases the most urgent batch of a sending run whose sender is not busy."""
-        row = await self._connection.fetchrow(_CLAIM, worker, list(lanes), list(busy_senders), lease)
-        return ClaimedBatch(**row) if row else None
+    async def claim(self, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta) -> ClaimedBatch | None:
+        """Leases the lane's most urgent batch of a sending run whose sender is not busy."""
+        row = await self._connection.fetchrow(_CLAIM, worker, lane, list(busy_senders), lease)
+        return ClaimedBatch(**{**row, "lane": lane}) if row else None
 
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
         """Reads the pending, due deliveries of a batch with just the contact columns its plan needs."""
@@ -222,8 +220,8 @@ class BatchStore:
         names = [_CONTACT_COLUMNS[column] for column in wanted]
         rows = await self._connection.fetch(query, batch.run_id, batch.first_seq, batch.last_seq, batch.seqs)
         return [
-            Recipient(seq, address, key, attempts, dict(zip(names, values, strict=True)), is_deleted)
-            for seq, address, key, attempts, is_deleted, *values in rows
+            Recipient(seq, address, key, attempts, dict(zip(names, values, strict=True)), is_deleted, given)
+            for seq, address, key, attempts, is_deleted, given, *values in rows
         ]
 
     async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:

@@ -5,7 +5,7 @@ States and their order are in `domain.delivery`; whose run it is has been checke
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -17,6 +17,8 @@ _COLUMNS: Final = "run_id, seq, contact_id, address, state, reason, reply, attem
 
 # index: delivery_pkey.
 _GET: Final = f"SELECT {_COLUMNS} FROM delivery WHERE run_id = $1 AND seq = $2"
+
+_GIVEN: Final = "SELECT given FROM delivery WHERE run_id = $1 AND seq = $2"
 
 # index: delivery_pkey, from the cursor on; other states are stepped over.
 _LIST: Final = f"""
@@ -41,6 +43,10 @@ class DeliveryStore:
         """One delivery by its number."""
         row = await self._connection.fetchrow(_GET, run_id, seq)
         return _delivery(row) if row else None
+
+    async def given(self, run_id: Id, seq: int) -> dict[str, Any]:
+        """What the call said of this recipient."""
+        return await self._connection.fetchval(_GIVEN, run_id, seq) or {}
 
     async def attempts(self, run_id: Id, seq: int) -> list[Attempt]:
         """Tries before the last, oldest first."""

@@ -146,9 +146,6 @@ WHERE c.id = $1 AND c.account_id = $2 AND c.kind = 'triggered' AND c.state = 'ru
                         AND state = 'sending')
 RETURNING id
 """
-_CLOSE_RUN: Final = """
-UPDATE run SET accepts_until = now() WHERE campaign_id = $1 AND accepts_until IS NOT NULL AND accepts_until > now()
-"""
 
 
 class IntakeStore:
@@ -202,10 +199,6 @@ class IntakeStore:
             _OPEN_RUN, campaign_id, account_id, run_id, lane, FIRST_BATCH, ACCEPTS, deadline
         )
         return opened is not None
-
-    async def close_run(self, campaign_id: Id) -> None:
-        """Lets the open run of a campaign take no more calls."""
-        await self._connection.execute(_CLOSE_RUN, campaign_id)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

@@ -23,6 +23,7 @@ class ClaimedBatch:
     run_id: Id
     account_id: Id
     sender_id: Id
+    lane: Lane
     no: int
     epoch: int
     first_seq: int
@@ -33,7 +34,8 @@ class ClaimedBatch:
 class Recipient(NamedTuple):
     """One pending delivery of a claimed batch. `contact` holds the columns the run's plan asked for.
 
-    `address_key` is None when the contact has another address by now than the one frozen for this run.
+    `address_key` is None when the contact has another address by now than the one frozen for this run, or is none.
+    `given` is what the call said of this recipient; None for whoever belongs to an audience.
     """
 
     seq: int
@@ -42,6 +44,7 @@ class Recipient(NamedTuple):
     attempts: int
     contact: dict[str, Any]
     is_deleted: bool
+    given: dict[str, Any] | None
 
 
 class Attempted(NamedTuple):
@@ -82,10 +85,8 @@ class TurnResult:
 class Batches(Protocol):
     """The work queue over the batch table."""
 
-    async def claim(
-        self, worker: str, lanes: Sequence[Lane], busy_senders: Sequence[Id], lease: timedelta
-    ) -> ClaimedBatch | None:
-        """Leases the most urgent batch of a sending run whose sender is not busy; None when there is none."""
+    async def claim(self, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta) -> ClaimedBatch | None:
+        """Leases the lane's most urgent batch of a sending run whose sender is not busy; None when there is none."""
         ...
 
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:

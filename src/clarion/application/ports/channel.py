@@ -11,20 +11,24 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from clarion.domain.outcome import Outcome
+from clarion.domain.sender import Sender
 from clarion.rendering.email import WireEmail
 
 
 class Window:
     """Messages whose intent is committed and that go on the wire together; collects their outcomes.
 
+    One that `is_urgent` goes before every message that waits in the same channel and is not.
+
     The channel calls `settle` once per message, in any order. The sending stage waits with `wait`, takes what has
     come with `drain`, and may come back for stragglers: a slow answer never holds up the rest.
     """
 
-    __slots__ = ("_done", "_fresh", "_open", "messages")
+    __slots__ = ("_done", "_fresh", "_open", "is_urgent", "messages")
 
-    def __init__(self, messages: Sequence[WireEmail]) -> None:
+    def __init__(self, messages: Sequence[WireEmail], *, is_urgent: bool = False) -> None:
         self.messages = messages
+        self.is_urgent = is_urgent
         self._open = set(range(len(messages)))
         self._fresh: list[tuple[int, Outcome]] = []
         self._done = asyncio.Event()
@@ -76,4 +80,16 @@ class Channel(Protocol):
 
     async def aclose(self) -> None:
         """Lets messages on the wire finish, then says goodbye on every connection."""
+        ...
+
+
+class Prober(Protocol):
+    """Asks a sender whether it can be reached, for whoever is about to start something over it."""
+
+    async def probe(self, sender: Sender, sealed_password: bytes | None) -> Outcome:
+        """Connects, greets, secures and logs in, unless that worked a moment ago; `sent` means it answers.
+
+        Raises:
+            Unavailable: no configured key opens the seal on the sender's password.
+        """
         ...

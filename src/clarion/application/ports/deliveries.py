@@ -5,7 +5,7 @@ Nothing here moves a delivery; that is `batches`. Implemented by the store of th
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from clarion.domain.delivery import Attempt, Delivery, DeliveryState
 from clarion.domain.ids import Id
@@ -16,6 +16,10 @@ class Deliveries(Protocol):
 
     async def get(self, run_id: Id, seq: int) -> Delivery | None:
         """One delivery by its number."""
+        ...
+
+    async def given(self, run_id: Id, seq: int) -> dict[str, Any]:
+        """What the call said of this recipient: `profile` and `context`; empty for whoever belongs to an audience."""
         ...
 
     async def attempts(self, run_id: Id, seq: int) -> list[Attempt]:

@@ -179,10 +179,6 @@ class Intake(Protocol):
         """
         ...
 
-    async def close_run(self, campaign_id: Id) -> None:
-        """Lets the open run of a campaign take no more calls, so that the next one opens another; safe to repeat."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudiencePlan:

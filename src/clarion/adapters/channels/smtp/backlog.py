@@ -1,4 +1,4 @@
-"""The messages of one channel that no connection has taken yet, oldest window first.
+"""The messages of one channel that no connection has taken yet: urgent windows first, then the oldest.
 
 Owns the order in which messages are handed out and what becomes of those nobody could take. Never makes an object or
 a future per message: a window is a list and a cursor.
@@ -15,20 +15,21 @@ from clarion.domain.outcome import Outcome
 class Backlog:
     """A queue of windows, handed out message by message, with room in front for those given back."""
 
-    __slots__ = ("_moved", "_returned", "_windows", "size")
+    __slots__ = ("_moved", "_returned", "_urgent", "_windows", "size")
 
     def __init__(self) -> None:
         self._windows: deque[tuple[Window, float, list[int]]] = deque()
+        self._urgent: deque[tuple[Window, float, list[int]]] = deque()
         self._returned: deque[tuple[Window, int, float]] = deque()
         self._moved: dict[Window, set[int]] = {}
         self.size = 0
         """Messages waiting."""
 
     def put(self, window: Window, now: float) -> None:
-        """Queues a window behind the others."""
+        """Queues a window behind the others of its kind."""
         count = len(window.messages)
         if count:
-            self._windows.append((window, now, [0]))
+            (self._urgent if window.is_urgent else self._windows).append((window, now, [0]))
             self.size += count
 
     def take(self) -> tuple[Window, int] | None:
@@ -37,13 +38,14 @@ class Backlog:
             self.size -= 1
             window, index, _ = self._returned.popleft()
             return window, index
-        if not self._windows:
+        windows = self._urgent or self._windows
+        if not windows:
             return None
-        window, _, cursor = self._windows[0]
+        window, _, cursor = windows[0]
         index = cursor[0]
         cursor[0] = index + 1
         if cursor[0] == len(window.messages):
-            self._windows.popleft()
+            windows.popleft()
         self.size -= 1
         return window, index
 
@@ -65,11 +67,12 @@ class Backlog:
                 window.settle(index, outcome)
                 self.size -= 1
         self._returned = kept
-        while self._windows and self._windows[0][1] <= moment:
-            window, _, cursor = self._windows.popleft()
-            for index in range(cursor[0], len(window.messages)):
-                window.settle(index, outcome)
-                self.size -= 1
+        for windows in (self._urgent, self._windows):
+            while windows and windows[0][1] <= moment:
+                window, _, cursor = windows.popleft()
+                for index in range(cursor[0], len(window.messages)):
+                    window.settle(index, outcome)
+                    self.size -= 1
 
     def forget_done(self) -> None:
         """Drops the memory of windows that are settled."""

@@ -1,0 +1,106 @@
+"""The crew of one lane: claims its batches, drives several of them at once, and gives them all back at a stop.
+
+Each lane has a crew of its own in every worker, with its own room, so that a call's message never waits until bulk mail
+makes way. Where to read next: `worker`, which keeps the leases of all crews.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from clarion.application.ports import Database
+from clarion.application.ports.batches import ClaimedBatch
+from clarion.domain.campaign import Lane
+from clarion.domain.ids import Id
+from clarion.entrypoints.carefully import carefully
+from clarion.pipeline import settling
+from clarion.pipeline.plans import Plans
+from clarion.pipeline.sending import Drive, set_within
+from clarion.telemetry import Event, logger
+
+IDLE_S: Final = 1.0
+"""How long an idle loop waits when nobody rings: the bound on what a lost announcement costs."""
+
+
+@dataclass(slots=True)
+class Crew:
+    """Sends the batches of one lane. `at_once` bounds its batches, `per_sender` those on one sender."""
+
+    database: Database
+    plans: Plans
+    lane: Lane
+    name: str
+    lease: timedelta
+    stopping: asyncio.Event
+    at_once: int
+    per_sender: int
+    _held: dict[asyncio.Task[None], ClaimedBatch] = field(default_factory=dict)
+    _sizes: dict[Id, int] = field(default_factory=dict)
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def held(self) -> list[ClaimedBatch]:
+        """The batches it holds now."""
+        return list(self._held.values())
+
+    def wake(self) -> None:
+        """Makes it look for work now."""
+        room, self._room = self._room, asyncio.Event()
+        room.set()
+
+    async def work(self) -> None:
+        """Claims and drives batches until `stopping` is set.
+
+        Ends by itself: cut off in the middle, a claim could leave a lease that nobody knows of.
+        """
+        while not self.stopping.is_set():
+            await carefully(self._claim)
+
+    async def until_idle(self) -> None:
+        """Returns once it holds nothing."""
+        while self._held:
+            await asyncio.wait(list(self._held))
+
+    async def drop(self) -> int:
+        """Cuts off what is still being driven; returns how many batches that were."""
+        late = list(self._held)
+        for drive in late:
+            drive.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return len(late)
+
+    async def _claim(self) -> None:
+        room = self._room
+        batch = await self._claim_one() if len(self._held) < self.at_once else None
+        if batch is None:
+            await set_within(room, IDLE_S)
+            return
+        drive = asyncio.create_task(self._drive(batch))
+        self._held[drive] = batch
+        drive.add_done_callback(self._let_go)
+
+    async def _claim_one(self) -> ClaimedBatch | None:
+        by_sender = Counter(batch.sender_id for batch in self._held.values())
+        busy = [sender_id for sender_id, drives in by_sender.items() if drives >= self.per_sender]
+        async with self.database.reading() as tx:
+            return await tx.batches.claim(self.name, self.lane, busy, self.lease)
+
+    async def _drive(self, batch: ClaimedBatch) -> None:
+        route = await self.plans.route(batch.account_id, batch.run_id, batch.sender_id)
+        if route is None:
+            await settling.give_up(self.database, batch, "The sender or the message of this run cannot be used")
+            return
+        await Drive(batch, self.database, route, self.stopping, self._sizes).run()
+        await settling.settle(self.database, batch)
+
+    def _let_go(self, drive: asyncio.Task[None]) -> None:
+        batch = self._held.pop(drive)
+        self.wake()
+        with contextlib.suppress(asyncio.CancelledError):
+            if error := drive.exception():
+                logger().error(Event.BATCH_FAILED, run_id=batch.run_id.hex(), batch=batch.no, exc_info=error)
