@@ -29,6 +29,7 @@ __all__ = [
     "parse_rule",
     "preview_segment",
     "rule_to_json",
+    "slice_segments",
     "update_segment",
 ]
 
@@ -73,6 +74,11 @@ async def get_segment_by_number(tx: Transaction, *, account_id: Id, number: int)
 async def list_segments(tx: Transaction, *, account_id: Id, after: Id | None, limit: int) -> list[Segment]:
     """Reads up to `limit` segments with ids above `after`."""
     return await tx.segments.list_after(account_id, after, limit)
+
+
+async def slice_segments(tx: Transaction, *, account_id: Id, skip: int, limit: int) -> tuple[int, list[Segment]]:
+    """Counts the segments, and reads up to `limit` of them after the first `skip`: for callers that page by place."""
+    return await tx.segments.slice(account_id, skip, limit)
 
 
 async def update_segment(

@@ -45,6 +45,13 @@ SELECT {_COLUMNS} FROM {_FROM}
 WHERE c.account_id = $1 AND c.id > $2 AND ($3::text IS NULL OR c.state = $3) ORDER BY c.id LIMIT $4
 """
 
+# index: campaign_by_account.
+_SLICE: Final = f"""
+SELECT {_COLUMNS} FROM {_FROM}
+WHERE c.account_id = $1 AND c.state <> 'archived' ORDER BY c.id OFFSET $2 LIMIT $3
+"""
+_COUNT: Final = "SELECT count(*) FROM campaign WHERE account_id = $1 AND state <> 'archived'"
+
 _ADD: Final = """
 INSERT INTO campaign (account_id, id, name, description, category, state, group_ids, contact_ids, sender_id,
     revision_id, include_conversation_history, auto_cancel_on_message_received, outreach_language, start_at, end_at,
@@ -147,6 +154,11 @@ class CampaignStore:
     async def page(self, account_id: Id, after: Id | None, limit: int, state: CampaignState | None) -> list[Campaign]:
         """A page ordered by id."""
         return [_campaign(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", state, limit)]
+
+    async def slice(self, account_id: Id, skip: int, limit: int) -> tuple[int, list[Campaign]]:
+        """How many there are that are not put away, and some of them by their place."""
+        rows = await self._connection.fetch(_SLICE, account_id, skip, limit)
+        return await self._connection.fetchval(_COUNT, account_id), [_campaign(row) for row in rows]
 
     async def replace(self, account_id: Id, campaign: Campaign) -> None:
         """Stores every editable field anew."""

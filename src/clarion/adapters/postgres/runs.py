@@ -70,6 +70,14 @@ UPDATE run SET recheck_at = NULL, snapshot_done = snapshot_done OR read_at > sta
 WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') RETURNING id
 """
 
+# index: run_by_campaign, then delivery_pkey by run.
+_COUNT_SENT: Final = """
+SELECT r.campaign_id, count(*) FROM run AS r JOIN delivery AS d ON d.run_id = r.id
+WHERE r.account_id = $1 AND r.campaign_id = ANY($2::bytea[]) AND r.test_address IS NULL
+  AND d.state IN ('sent', 'delivered', 'bounced', 'complained')
+GROUP BY r.campaign_id
+"""
+
 # index: run_pkey.
 _SOURCE: Final = """
 SELECT r.id, r.account_id, a.name AS account_name, r.campaign_id, c.name AS campaign_name, r.category,
@@ -185,6 +193,11 @@ class RunStore:
         """Deliveries by state and reason, counted from the rows."""
         rows = await self._connection.fetch(_COUNTS, run_id)
         return [StateCount(DeliveryState(state), reason, count) for state, reason, count in rows]
+
+    async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
+        """How many messages of each of these campaigns left, counted from the rows."""
+        rows = await self._connection.fetch(_COUNT_SENT, account_id, list(campaign_ids))
+        return {Id(campaign_id): count for campaign_id, count in rows}
 
     async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> int:
         """Moves runs where the table of transitions allows."""

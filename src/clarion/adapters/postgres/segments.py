@@ -39,6 +39,10 @@ _FIND_BY_NUMBER: Final = f"SELECT {_SEGMENT} FROM segment WHERE account_id = $1 
 # index: segment_account_id_name_key, sorted: an account has few.
 _LIST: Final = f"SELECT {_SEGMENT} FROM segment WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 
+# index: segment_account_id_name_key, sorted.
+_SLICE: Final = f"SELECT {_SEGMENT} FROM segment WHERE account_id = $1 ORDER BY id OFFSET $2 LIMIT $3"
+_COUNT_ALL: Final = "SELECT count(*) FROM segment WHERE account_id = $1"
+
 # index: segment_pkey to write.
 _UPDATE: Final = f"""
 UPDATE segment SET name = coalesce($3, name), rule = coalesce($4, rule), extras = coalesce($5, extras),
@@ -107,6 +111,11 @@ class SegmentStore:
     async def list_after(self, account_id: Id, after: Id | None, limit: int) -> list[Segment]:
         """Reads segments above a cursor in order of creation."""
         return [_segment(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", limit)]
+
+    async def slice(self, account_id: Id, skip: int, limit: int) -> tuple[int, list[Segment]]:
+        """How many segments there are, and some of them by their place."""
+        rows = await self._connection.fetch(_SLICE, account_id, skip, limit)
+        return await self._connection.fetchval(_COUNT_ALL, account_id), [_segment(row) for row in rows]
 
     async def update(
         self, account_id: Id, segment_id: Id, *, name: str | None, rule: Rule | None, extras: dict[str, Any] | None

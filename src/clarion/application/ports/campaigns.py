@@ -37,6 +37,10 @@ class Campaigns(Protocol):
         """A page ordered by id."""
         ...
 
+    async def slice(self, account_id: Id, skip: int, limit: int) -> tuple[int, list[Campaign]]:
+        """How many campaigns are not archived, and up to `limit` of them after the first `skip`, oldest first."""
+        ...
+
     async def replace(self, account_id: Id, campaign: Campaign) -> None:
         """Stores every editable field anew and bumps `updated_at`."""
         ...

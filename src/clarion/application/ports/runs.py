@@ -122,6 +122,10 @@ class Runs(Protocol):
         """Counted from the rows, never from a counter."""
         ...
 
+    async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
+        """How many messages of each of these campaigns left, in all its runs but tests; zero is left out."""
+        ...
+
     async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> int:
         """Moves the campaign's runs to `target` where the table of transitions allows; returns how many."""
         ...

@@ -39,6 +39,10 @@ class Segments(Protocol):
         """Reads segments above a cursor in order of creation."""
         ...
 
+    async def slice(self, account_id: Id, skip: int, limit: int) -> tuple[int, list[Segment]]:
+        """How many segments there are, and up to `limit` of them after the first `skip`, in order of creation."""
+        ...
+
     async def update(
         self,
         account_id: Id,
