@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from clarion.adapters.channels.probing import RelayProber
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.postgres.database import PostgresDatabase, open_database
 from clarion.adapters.postgres.directory import DirectoryInUse, DirectoryLock
@@ -51,6 +52,7 @@ class App:
     cursor_key: bytes
     work: WorkSignal
     channels: ChannelRegistry
+    prober: RelayProber
     links: Links
 
 
@@ -92,6 +94,7 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
             cursor_key=ring.subkeys("cursors")[ring.current],
             work=work,
             channels=channels,
+            prober=RelayProber(channels, patience_s=settings.relay_check_seconds),
             links=Links(settings.link_base_url, signer, settings.unsubscribe_mailbox),
         )
     finally:

@@ -116,6 +116,12 @@ class Settings:
         default=1000,
         metadata=_setting(rules.whole(1, 1_000_000), "Requests one API key may make per second, in the long run"),
     )
+    relay_check_seconds: int = field(
+        default=3,
+        metadata=_setting(
+            rules.whole(0, 60), "How long a start waits for the sender's relay to greet it; 0 starts without asking"
+        ),
+    )
     unsubscribe_mailbox: str | None = field(
         default=None, metadata=_setting(rules.mailbox, "The address named in List-Unsubscribe beside the link")
     )

@@ -90,6 +90,7 @@ async def api_settings(databases: Databases, tmp_path_factory: pytest.TempPathFa
             "CLARION_DATABASE_URL": url,
             "CLARION_SECRET_KEY": TEST_KEY,
             "CLARION_PUBLIC_URL": "https://mail.sender.example",
+            "CLARION_RELAY_CHECK_SECONDS": "0",
         }
     )
     await databases.drop(url)

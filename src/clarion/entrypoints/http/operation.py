@@ -49,6 +49,8 @@ class Call(Generic[B, Q]):
     principal: Principal
     body: B
     query: Q
+    prepared: Any = None
+    """What the operation's `prepare` gave."""
 
     @property
     def account_id(self) -> Id:
@@ -98,6 +100,8 @@ class Operation:
     """Content types of a success other than the envelope."""
     find: Work | None = None
     """Reads the object in the path, so that an unknown one is told before a mistake in the request."""
+    prepare: Networked | None = None
+    """Uses the network before the transaction begins; what it gives is the call's `prepared`."""
     is_secret: bool = False
     """Whether the answer shows a secret; its reply is kept encrypted."""
     promises: bool = False
@@ -167,6 +171,9 @@ async def _run(declaration: Operation, work: Work, request: Incoming) -> Respons
     if declaration.method == "GET":
         async with edge.database.reading() as tx:
             return respond(_reply(declaration, await work(tx, call)))
+
+    if declaration.prepare:
+        call.prepared = await declaration.prepare(call)
 
     async def effect(tx: Transaction) -> Reply:
         return _reply(declaration, await work(tx, call))

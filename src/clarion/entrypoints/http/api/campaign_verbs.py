@@ -1,4 +1,4 @@
-"""What happens to a written campaign: activate, start, pause, resume, stop and archive.
+"""What happens to a written campaign: activate, start, pause, resume, stop, reopen and archive.
 
 Each verb is one use case of `lifecycle` or `activation`; the states and their codes are decided there. Next: `runs`.
 """
@@ -15,6 +15,7 @@ from clarion.application.activation import Activation
 from clarion.application.activation import activate as activate_campaign
 from clarion.application.lifecycle import Started
 from clarion.application.ports import Transaction
+from clarion.application.way_out import WayOut, ask_way_out
 from clarion.domain.access import Permission
 from clarion.entrypoints.http.api.campaign_models import CampaignSummary, CampaignView, summary_fields
 from clarion.entrypoints.http.api.campaigns import find
@@ -85,11 +86,15 @@ def _named(call: Call[Any, Any]) -> dict[str, Any]:
     name="activateCampaign", method="POST", path="/campaigns/{campaignId}/activate", tag="campaigns",
     permission=Permission.CAMPAIGNS_WRITE, summary="Check a draft",
     description="Answers every problem at once, or whom a start would reach and what is missing for how many.",
-    data=ActivationView, statuses={409: "`CAMPAIGN_NOT_DRAFT`"}, find=find,
+    data=ActivationView, statuses={409: "`CAMPAIGN_NOT_DRAFT` or `CHANNEL_NOT_CONNECTED`"}, find=find,
 )  # fmt: skip
 async def activate(tx: Transaction, call: Call[Nothing, Nothing]) -> ActivationView:
     """Checks a draft; schedules it when it has a start time."""
     return ActivationView.of(await activate_campaign(tx, **_named(call), links=call.edge.links))
+
+
+async def _ask_way_out(call: Call[Nothing, Nothing]) -> WayOut:
+    return await ask_way_out(call.edge.database, call.edge.app.prober, **_named(call))
 
 
 @operation(
@@ -97,19 +102,23 @@ async def activate(tx: Transaction, call: Call[Nothing, Nothing]) -> ActivationV
     permission=Permission.CAMPAIGNS_EXECUTE, summary="Start a campaign",
     description=(
         "Starts a draft or scheduled campaign over its audience as it is at this moment, and answers at once. "
+        "A triggered campaign takes calls from now on. "
         "Without an `Idempotency-Key`, read the campaign before trying again: a second start is refused."
     ),
     data=StartedCampaign,
     statuses={
-        409: "`CAMPAIGN_ALREADY_RUNNING`, `CAMPAIGN_PAUSED`, `CAMPAIGN_NOT_STARTABLE`, `CAMPAIGN_HAS_NO_LEADS`, "
-        "`CHANNEL_NOT_CONNECTED` or `WORKFLOW_NOT_READY`",
-        502: "A service needed for the start failed; nothing was started.",
+        409: "`CAMPAIGN_ALREADY_RUNNING`, `CAMPAIGN_PAUSED`, `CAMPAIGN_NOT_STARTABLE`, `CAMPAIGN_NOT_BOUNDED`, "
+        "`CAMPAIGN_HAS_NO_LEADS`, `CHANNEL_NOT_CONNECTED` or `WORKFLOW_NOT_READY`",
+        502: "The sender's relay does not answer; nothing was started.",
     },
     find=find,
+    prepare=_ask_way_out,
 )  # fmt: skip
 async def start(tx: Transaction, call: Call[Nothing, Nothing]) -> StartedCampaign:
     """Starts a campaign."""
-    return StartedCampaign.of(await lifecycle.start(tx, **_named(call)))
+    started = await lifecycle.start(tx, **_named(call))
+    call.prepared.confirm()
+    return StartedCampaign.of(started)
 
 
 @operation(
@@ -137,12 +146,26 @@ async def resume(tx: Transaction, call: Call[Nothing, Nothing]) -> CampaignView:
 @operation(
     name="stopCampaign", method="POST", path="/campaigns/{campaignId}/stop", tag="campaigns",
     permission=Permission.CAMPAIGNS_EXECUTE, summary="Stop a campaign",
-    description="For good: whoever was not reached is cancelled. Once this is answered, no further message leaves.",
+    description=(
+        "Whoever was not reached is cancelled. Once this is answered, no further message leaves. A running triggered "
+        "campaign takes no more calls and sends what it has taken; pause it first to hold that back too."
+    ),
     body=StopInput, data=CampaignView, statuses={409: "`CAMPAIGN_NOT_STOPPABLE`"}, find=find, promises=True,
 )  # fmt: skip
 async def stop(tx: Transaction, call: Call[StopInput, Nothing]) -> CampaignView:
     """Ends a campaign."""
     return CampaignView.of(await lifecycle.stop(tx, **_named(call), reason=call.body.reason))
+
+
+@operation(
+    name="reopenCampaign", method="POST", path="/campaigns/{campaignId}/reopen", tag="campaigns",
+    permission=Permission.CAMPAIGNS_WRITE, summary="Make a campaign a draft again",
+    description="A scheduled, completed or stopped one, to be changed and started once more; its runs stay.",
+    data=CampaignView, statuses={409: "`CAMPAIGN_NOT_REOPENABLE`"}, find=find,
+)  # fmt: skip
+async def reopen(tx: Transaction, call: Call[Nothing, Nothing]) -> CampaignView:
+    """Makes a campaign a draft again."""
+    return CampaignView.of(await lifecycle.reopen(tx, **_named(call)))
 
 
 @operation(
@@ -156,4 +179,4 @@ async def archive(tx: Transaction, call: Call[Nothing, Nothing]) -> CampaignView
     return CampaignView.of(await lifecycle.archive(tx, **_named(call)))
 
 
-ROUTES = [activate, start, pause, resume, stop, archive]
+ROUTES = [activate, start, pause, resume, stop, reopen, archive]
