@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from clarion.application.contact_fields import list_fields
 from clarion.application.ports import Transaction
@@ -130,5 +130,5 @@ async def _check(tx: Transaction, account_id: Id, draft: CampaignEventDraft) -> 
         raise Invalid.of(problems)
 
 
-def _said(draft: CampaignEventDraft) -> dict[str, object]:
+def _said(draft: CampaignEventDraft) -> dict[str, Any]:
     return {field.name: getattr(draft, field.name) for field in dataclasses.fields(draft)}

@@ -53,6 +53,12 @@ UPDATE contact AS c SET external_id = $3, email = $4, email_key = $5, phone = $6
 WHERE c.id = $2 AND c.account_id = $1 RETURNING {CONTACT}
 """
 
+# index: contact_pkey.
+_SET_STATUS = """
+UPDATE contact SET status = $3, updated_at = now()
+WHERE account_id = $1 AND id = ANY($2::bytea[]) AND deleted_at IS NULL AND status <> $3 RETURNING id
+"""
+
 # index: contact_pkey. Consent refused stays known by nobody's name; only the row itself remains.
 _ERASE = """
 UPDATE contact SET external_id = NULL, email = NULL, email_key = NULL, phone = NULL, first_name = NULL,
@@ -118,6 +124,11 @@ class ContactStore(BulkContacts):
         except asyncpg.UniqueViolationError as error:
             raise taken(error) from error
         return known(row)
+
+    async def set_status(self, account_id: Id, contact_ids: Sequence[Id], status: ContactStatus) -> list[Id]:
+        """Gives contacts that are not deleted another status; returns those that had a different one."""
+        rows = await self._connection.fetch(_SET_STATUS, account_id, list(contact_ids), status)
+        return [Id(row["id"]) for row in rows]
 
     async def erase(self, account_id: Id, contact_id: Id) -> bool:
         """Empties a contact of personal data and marks it deleted; False when it is not here."""

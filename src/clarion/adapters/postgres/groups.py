@@ -65,7 +65,7 @@ _REMOVE_ALL = _MOVE.format(condition="group_id = $1")
 _REMOVE = _MOVE.format(condition="group_id = $1 AND contact_id = ANY($2::bytea[])")
 
 # index: group_member_by_contact.
-_REMOVE_EVERYWHERE = _MOVE.format(condition="contact_id = $1")
+_LEAVE_ALL = _MOVE.format(condition="contact_id = ANY($1::bytea[])")
 
 # index: group_member_removed_by_age. An hour is longer than any transaction that may still be opening a run lasts.
 _SWEEP = """
@@ -175,9 +175,9 @@ class GroupStore:
         """Forgets removed members that no run can still need; returns how many."""
         return int((await self._connection.execute(_SWEEP, limit)).split()[-1])
 
-    async def remove_everywhere(self, contact_id: Id) -> None:
-        """Removes one contact from every group; kept for runs that began before."""
-        await self._connection.execute(_REMOVE_EVERYWHERE, contact_id)
+    async def leave_all(self, contact_ids: Sequence[Id]) -> None:
+        """Removes contacts from every group; kept for runs that began before."""
+        await self._connection.execute(_LEAVE_ALL, list(contact_ids))
 
 
 def _group(row: Any) -> Group:  # noqa: ANN401 - a driver's record

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from clarion.domain.contact import Contact, Identity
+from clarion.domain.contact import Contact, ContactStatus, Identity
 from clarion.domain.group import Group
 from clarion.domain.ids import Id
 
@@ -107,6 +107,10 @@ class Contacts(Protocol):
         Raises:
             Conflict: `CONTACT_ADDRESS_TAKEN` when another contact came to hold one of its identities meanwhile.
         """
+        ...
+
+    async def set_status(self, account_id: Id, contact_ids: Sequence[Id], status: ContactStatus) -> list[Id]:
+        """Gives contacts that are not deleted another status; returns those that had a different one."""
         ...
 
     async def erase(self, account_id: Id, contact_id: Id) -> bool:
@@ -245,6 +249,6 @@ class Groups(Protocol):
         """Forgets up to `limit` removed members that no run can still need; returns how many."""
         ...
 
-    async def remove_everywhere(self, contact_id: Id) -> None:
-        """Removes one contact from every group; kept for runs that began before."""
+    async def leave_all(self, contact_ids: Sequence[Id]) -> None:
+        """Removes contacts from every group; kept for runs that began before."""
         ...

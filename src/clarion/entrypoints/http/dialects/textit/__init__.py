@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import Final
 
 from clarion.entrypoints.http.dialect import Dialect
-from clarion.entrypoints.http.dialects.textit import campaign_events, campaigns, fields, groups, workspace
+from clarion.entrypoints.http.dialects.textit import (
+    campaign_events,
+    campaigns,
+    contact_actions,
+    contacts,
+    fields,
+    groups,
+    workspace,
+)
 from clarion.entrypoints.http.dialects.textit.answers import Answerer
 from clarion.entrypoints.http.dialects.textit.calls import PREFIX
 
@@ -23,6 +31,10 @@ _NOUNS: Final = (
     groups.deleted,
     fields.listed,
     fields.saved,
+    contacts.listed,
+    contacts.saved,
+    contacts.deleted,
+    contact_actions.done,
     workspace.flows,
     workspace.WORKSPACE,
     workspace.ORG,
