@@ -126,8 +126,8 @@ _PLAIN_FIELDS: Final = (
 def _content_problems(campaign: Campaign, draft: CampaignDraft, links: Links) -> list[Problem]:
     """What is wrong with the content that was said; what was stored before has been checked before."""
     problems: list[Problem] = []
-    if isinstance(draft.email, EmailContent):
-        problems += check_content(draft.email, campaign.category, links)
+    if campaign.email and (draft.email or draft.high_throughput is True):
+        problems += check_content(campaign.email, campaign.category, links, is_context_only=campaign.high_throughput)
     if isinstance(draft.sms, SmsContent):
         problems += sms_problems(draft.sms)
     if isinstance(draft.push, PushContent):

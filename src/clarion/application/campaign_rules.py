@@ -43,11 +43,11 @@ def plain_problems(campaign: Campaign) -> Iterator[Problem]:
         ("outreachLanguage", campaign.outreach_language, read_language),
         ("timezone", campaign.timezone, read_timezone),
     ):
-        if text is not None and isinstance(refusal := read(text), Refusal):
-            yield Problem(field, refusal.rule, refusal.message)
+        if text is not None and isinstance(fault := read(text), Refusal):
+            yield Problem(field, fault.rule, fault.message)
     order = campaign.channel_order
     if len(set(order)) != len(order) or not set(order) <= set(CHANNELS):
-        yield Problem("channelOrder", "enum", f"must be channels, each once: {', '.join(CHANNELS)}")
+        yield Problem("channelOrder", "uniqueItems", f"must be channels, each once: {', '.join(CHANNELS)}")
     yield from extras_problems(campaign.extras)
 
 
@@ -96,15 +96,15 @@ def push_problems(push: PushContent) -> Iterator[Problem]:
     yield from extras_problems(push.extras, "message.push.extras")
 
 
-def extras_problems(extras: dict[str, Any], field: str = "extras") -> Iterator[Problem]:
+def extras_problems(extras: dict[str, Any], field: str = "extras", limit: int = EXTRAS_LIMIT) -> Iterator[Problem]:
     """What is wrong with an object of the caller's own: too large, or nothing that can be stored."""
     try:
         text = msgspec.json.encode(extras).decode()
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
         yield Problem(field, "json", "must be a JSON object of texts, numbers, lists and objects")
         return
-    if len(text) > EXTRAS_LIMIT:
-        yield Problem(field, "maxBytes", f"must be at most {EXTRAS_LIMIT // 1024} kB as JSON")
+    if len(text) > limit:
+        yield Problem(field, "maxBytes", f"must be at most {limit // 1024} kB as JSON")
     elif _UNSTORABLE.search(text):
         yield Problem(field, "characters", "must not contain NUL")
 

@@ -60,8 +60,13 @@ def plan_of_campaign(
     return compile_email(email, facts=facts, links=links)
 
 
-def check_content(email: EmailContent, category: Category, links: Links) -> list[Problem]:
-    """Everything that is wrong with a message as its author wrote it; an empty list means it compiles."""
+def check_content(
+    email: EmailContent, category: Category, links: Links, *, is_context_only: bool = False
+) -> list[Problem]:
+    """Everything that is wrong with a message as its author wrote it; an empty list means it compiles.
+
+    With `is_context_only` nobody is looked up for it, so that it may use what a call says and nothing of a contact.
+    """
     facts = RunFacts(
         account_id=_NOWHERE,
         account_name="",
@@ -73,9 +78,13 @@ def check_content(email: EmailContent, category: Category, links: Links) -> list
         reply_to=email.reply_to,
     )
     try:
-        compile_email(email, facts=facts, links=links)
+        plan = compile_email(email, facts=facts, links=links)
     except Invalid as error:
         return list(error.problems)
+    of_contacts = [name for name in sorted(plan.variables) if name.partition(".")[0] == "contact"]
+    if is_context_only and of_contacts:
+        names = ", ".join(of_contacts[:10])
+        return [Problem("message.email", "contextOnly", f"nobody is looked up for it, and it uses {names}")]
     return []
 
 

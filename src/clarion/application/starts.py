@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clarion.application.activation import refuse_unready, rules_of
+from clarion.application.campaign_rules import extras_problems
 from clarion.application.ports import Transaction
 from clarion.application.ports.runs import Opening
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Run
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id, new_id
 from clarion.domain.segment import Rule
-from clarion.rendering.addresses import AddressFault, parse_mailbox
+from clarion.rendering.addresses import AddressFault, parse_email, parse_mailbox
 
 ONLY_LIMIT: Final = 10_000
 """Addresses that one call may name of an audience."""
+CONTEXT_LIMIT: Final = 200 * 1024
+"""Bytes of what a call says for everyone, as JSON."""
 _STARTABLE: Final = frozenset(
     {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.COMPLETED}
 )
@@ -59,15 +62,16 @@ async def start_run(
     Raises:
         NotFound: the campaign is unknown or another account's.
         Conflict: with a code for the state or the missing part that keeps it from starting.
-        Invalid: a test without `only`, or more than 10,000 addresses.
+        Invalid: a test without `only`, more than 10,000 addresses, a context that is too large or cannot be stored, or
+            a group or segment that is not here.
     """
-    _check_call(only, is_test=is_test)
+    _check_call(only, context, is_test=is_test)
     campaign = await tx.campaigns.get(account_id, campaign_id, lock=True)
     if campaign is None:
         raise NotFound("campaign")
     _refuse_state(campaign, is_test=is_test)
     refuse_unready(campaign, await tx.campaigns.now())
-    aimed = _aimed(campaign, groups, segments)
+    aimed = await _aimed(tx, account_id, campaign, groups, segments)
     rules = await rules_of(tx, account_id, aimed.segment_ids)
     chosen, unmatched = await _narrowed(tx, account_id, aimed, rules, only)
     opening = Opening(
@@ -90,11 +94,31 @@ async def start_run(
     return StartedRun(run, audience, unmatched)
 
 
-def _check_call(only: Sequence[str] | None, *, is_test: bool) -> None:
+def email_keys(addresses: Sequence[str], field: str) -> list[str]:
+    """The canonical keys of email addresses in any spelling, for `only`.
+
+    Raises:
+        Invalid: naming each that is no address (100 at most).
+    """
+    read = [(number, parse_email(address)) for number, address in enumerate(addresses)]
+    problems = [
+        Problem(f"{field}[{number}]", address.rule, address.message)
+        for number, address in read
+        if isinstance(address, AddressFault)
+    ]
+    if problems:
+        raise Invalid.of(problems[:100])
+    return [address.key for _, address in read if not isinstance(address, AddressFault)]
+
+
+def _check_call(only: Sequence[str] | None, context: Mapping[str, Any] | None, *, is_test: bool) -> None:
+    problems = list(extras_problems(dict(context or {}), "context", CONTEXT_LIMIT))
     if is_test and not only:
-        raise Invalid(Problem("only", "required", "a test needs the addresses whose data it is rendered with"))
+        problems.append(Problem("addresses", "required", "a test needs the addresses whose data it is rendered with"))
     if only is not None and len(only) > ONLY_LIMIT:
-        raise Invalid(Problem("only", "maxItems", f"at most {ONLY_LIMIT} addresses"))
+        problems.append(Problem("addresses", "maxItems", f"at most {ONLY_LIMIT} addresses"))
+    if problems:
+        raise Invalid.of(problems)
 
 
 def _refuse_state(campaign: Campaign, *, is_test: bool) -> None:
@@ -109,10 +133,22 @@ def _refuse_state(campaign: Campaign, *, is_test: bool) -> None:
     raise Conflict("CAMPAIGN_NOT_STARTABLE", f"The campaign is {campaign.state}")
 
 
-def _aimed(campaign: Campaign, groups: Sequence[Id] | None, segments: Sequence[Id] | None) -> Campaign:
-    """The campaign over another audience, when one is given."""
+async def _aimed(
+    tx: Transaction, account_id: Id, campaign: Campaign, groups: Sequence[Id] | None, segments: Sequence[Id] | None
+) -> Campaign:
+    """The campaign over another audience, when one is given. Raises `Invalid` for a part of it that is not here."""
     if groups is None and segments is None:
         return campaign
+    here = await tx.groups.existing(account_id, list(groups)) if groups else set()
+    held = {segment.id for segment in await tx.segments.hold(account_id, segments)} if segments else set()
+    unknown = [
+        Problem(f"audience.{kind}[{number}]", "exists", "there is no such thing here")
+        for kind, asked, found in (("groups", groups, here), ("segments", segments, held))
+        for number, id_ in enumerate(asked or ())
+        if id_ not in found
+    ]
+    if unknown:
+        raise Invalid.of(unknown)
     return replace(campaign, group_ids=tuple(groups or ()), segment_ids=tuple(segments or ()), contact_ids=())
 
 

@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from clarion.entrypoints.http.api import (
     account,
+    campaign_runs,
     campaign_verbs,
     campaigns,
     contacts,
@@ -37,6 +38,7 @@ OPERATIONS: Final[list[HTTPRouteHandler]] = [
     *senders.ROUTES,
     *campaigns.ROUTES,
     *campaign_verbs.ROUTES,
+    *campaign_runs.ROUTES,
     *previews.ROUTES,
     *templates.ROUTES,
     *runs.ROUTES,

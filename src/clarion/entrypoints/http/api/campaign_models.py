@@ -7,7 +7,7 @@ and `campaign_verbs`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -17,53 +17,47 @@ from clarion.application.campaign_draft import (
     DESCRIPTION_LIMIT,
     GROUPS_LIMIT,
     NAME_LIMIT,
+    SEGMENTS_LIMIT,
     CampaignDraft,
 )
+from clarion.application.campaign_rules import CHANNELS, RECHECK_LEAST_S, RECHECK_MOST_S
 from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category
-from clarion.domain.content import BODY_LIMIT, SUBJECT_LIMIT, EmailContent
 from clarion.entrypoints.http.api.keys import Moment
+from clarion.entrypoints.http.api.message_models import MessageInput, MessageView, contents_of
 from clarion.entrypoints.http.api.paging import HexId, hex_or_none
 from clarion.entrypoints.http.requests import as_utc
 
-Subject = Annotated[str, Meta(min_length=1, max_length=SUBJECT_LIMIT, examples=["Hello {{ contact.firstName }}"])]
-Body = Annotated[str, Meta(max_length=BODY_LIMIT)]
-Mailbox = Annotated[str, Meta(min_length=1, max_length=512, examples=["Clarion <news@sender.example>"])]
-
 StartAt = Annotated[Moment, Meta(description="The campaign is checked and starts by itself at this time.")]
 EndAt = Annotated[Moment, Meta(description="Whoever is not reached by then is not.")]
-
-
-class EmailInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """An email: Jinja templates over `contact`, `campaign`, `account`, `unsubscribe_url` and `view_url`."""
-
-    subject: Subject
-    html: Annotated[Body, Meta(min_length=1, examples=["<p>Hello {{ contact.firstName | default('there') }}</p>"])]
-    text: Annotated[Body, Meta(description="Derived from `html` when left out.")] | None = None
-    from_: Annotated[Mailbox, Meta(description="Instead of the sender's address.")] | None = msgspec.field(
-        default=None, name="from"
-    )
-    reply_to: Mailbox | None = None
-
-    def content(self) -> EmailContent:
-        """The same for the use case."""
-        return EmailContent(
-            subject=self.subject, html=self.html, text=self.text, from_=self.from_, reply_to=self.reply_to
-        )
-
-
-class MessageInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What to say, per channel."""
-
-    email: EmailInput | None = None
+Named = Annotated[str, Meta(min_length=1, max_length=200)]
+Zone = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        examples=["Europe/Berlin"],
+        description="IANA time zone in which people read its times. `startAt` and `endAt` are absolute moments.",
+    ),
+]
+Recheck = Annotated[
+    int,
+    Meta(
+        ge=RECHECK_LEAST_S,
+        le=RECHECK_MOST_S,
+        description="Reads the audience again at this interval until `endAt`; nobody is written to twice.",
+    ),
+]
+Channel = Literal["email", "sms", "push"]
+CreatesContacts = Annotated[bool, Meta(description="Recipients of calls that are no contacts become some.")]
+HighThroughput = Annotated[
+    bool, Meta(description="Recipients of calls are written to without being looked up: only `context` is known.")
+]
 
 
 class AudienceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """To whom: everyone in these groups and these contacts, each once."""
+    """To whom: everyone in these groups and segments, and these contacts, each once."""
 
-    groups: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=200)]],
-        Meta(max_length=GROUPS_LIMIT, description="Names or ids."),
-    ] = []
+    groups: Annotated[list[Named], Meta(max_length=GROUPS_LIMIT, description="Names or ids.")] = []
+    segments: Annotated[list[Named], Meta(max_length=SEGMENTS_LIMIT, description="Names or ids.")] = []
     contacts: Annotated[list[HexId], Meta(max_length=CONTACTS_LIMIT)] = []
 
 
@@ -72,32 +66,48 @@ class CampaignPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
 
     name: Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT)] | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=DESCRIPTION_LIMIT)] | UnsetType | None = UNSET
+    kind: CampaignKind | UnsetType = UNSET
     category: Category | UnsetType = UNSET
     audience: AudienceInput | UnsetType = UNSET
     sender_id: HexId | UnsetType | None = UNSET
     message: MessageInput | UnsetType = UNSET
+    channel_order: (
+        Annotated[list[Channel], Meta(max_length=len(CHANNELS), description="Preferred first; none: all of them.")]
+        | UnsetType
+    ) = UNSET
     start_at: StartAt | UnsetType | None = UNSET
     end_at: EndAt | UnsetType | None = UNSET
+    timezone: Zone | UnsetType | None = UNSET
+    recheck_seconds: Recheck | UnsetType | None = UNSET
+    creates_contacts: CreatesContacts | UnsetType = UNSET
+    high_throughput: HighThroughput | UnsetType = UNSET
     include_conversation_history: bool | UnsetType = UNSET
     auto_cancel_on_message_received: bool | UnsetType = UNSET
     outreach_language: Annotated[str, Meta(max_length=35, examples=["en"])] | UnsetType | None = UNSET
 
     def draft(self) -> CampaignDraft:
         """The same for the use case."""
-        audience, message = self.audience, self.message
+        audience = self.audience
         return CampaignDraft(
             name=self.name,
             description=self.description,
+            kind=self.kind,
             category=self.category,
             groups=UNSET if audience is UNSET else audience.groups,
+            segments=UNSET if audience is UNSET else audience.segments,
             contacts=UNSET if audience is UNSET else audience.contacts,
             sender_id=self.sender_id,
-            email=UNSET if message is UNSET else message.email.content() if message.email else None,
+            channel_order=UNSET if self.channel_order is UNSET else tuple(self.channel_order),
             start_at=as_utc("startAt", self.start_at) if isinstance(self.start_at, datetime) else self.start_at,
             end_at=as_utc("endAt", self.end_at) if isinstance(self.end_at, datetime) else self.end_at,
+            timezone=self.timezone,
+            recheck_seconds=self.recheck_seconds,
+            creates_contacts=self.creates_contacts,
+            high_throughput=self.high_throughput,
             include_conversation_history=self.include_conversation_history,
             auto_cancel_on_message_received=self.auto_cancel_on_message_received,
             outreach_language=self.outreach_language,
+            **contents_of(self.message),
         )
 
 
@@ -108,26 +118,11 @@ class CampaignInput(CampaignPatch, kw_only=True):
     category: Annotated[Category, Meta(description="Marketing needs consent and carries an unsubscribe link.")]
 
 
-class EmailView(msgspec.Struct, rename="camel"):
-    """An email as it was written."""
-
-    subject: str
-    html: str
-    text: str | None
-    from_: str | None = msgspec.field(name="from")
-    reply_to: str | None
-
-
-class MessageView(msgspec.Struct, rename="camel"):
-    """What a campaign says, per channel."""
-
-    email: EmailView | None
-
-
 class AudienceView(msgspec.Struct, rename="camel"):
-    """To whom a campaign goes: groups and contacts by id."""
+    """To whom a campaign goes: groups, segments and contacts by id."""
 
     groups: list[HexId]
+    segments: list[HexId]
     contacts: list[HexId]
 
 
@@ -152,28 +147,43 @@ class CampaignSummary(msgspec.Struct, rename="camel", kw_only=True):
 class CampaignView(CampaignSummary, rename="camel", kw_only=True):
     """A campaign with everything its author wrote."""
 
+    number: int
+    """The campaign's name for callers that know whole numbers only."""
     status_reason: str | None
     kind: CampaignKind
     category: Category
     audience: AudienceView
     sender_id: HexId | None
     message: MessageView
+    channel_order: list[str]
     start_at: datetime | None
     end_at: datetime | None
+    timezone: str | None
+    recheck_seconds: int | None
+    creates_contacts: bool
+    high_throughput: bool
 
     @classmethod
     def of(cls, campaign: Campaign) -> CampaignView:
         """The campaign as callers see it."""
         return cls(
             **summary_fields(campaign),
+            number=campaign.number,
             status_reason=campaign.state_reason,
             kind=campaign.kind,
             category=campaign.category,
-            audience=AudienceView(_hex_all(campaign.group_ids), _hex_all(campaign.contact_ids)),
+            audience=AudienceView(
+                _hex_all(campaign.group_ids), _hex_all(campaign.segment_ids), _hex_all(campaign.contact_ids)
+            ),
             sender_id=hex_or_none(campaign.sender_id),
-            message=MessageView(_email_view(campaign.email)),
+            message=MessageView.of(campaign),
+            channel_order=list(campaign.channel_order),
             start_at=campaign.start_at,
             end_at=campaign.end_at,
+            timezone=campaign.timezone,
+            recheck_seconds=campaign.recheck_seconds,
+            creates_contacts=campaign.creates_contacts,
+            high_throughput=campaign.high_throughput,
         )
 
 
@@ -197,9 +207,3 @@ def summary_fields(campaign: Campaign) -> dict[str, Any]:
 
 def _hex_all(ids: tuple[bytes, ...]) -> list[str]:
     return [id_.hex() for id_ in ids]
-
-
-def _email_view(email: EmailContent | None) -> EmailView | None:
-    if email is None:
-        return None
-    return EmailView(email.subject, email.html, email.text, email.from_, email.reply_to)

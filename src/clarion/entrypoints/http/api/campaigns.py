@@ -37,7 +37,7 @@ async def find(tx: Transaction, call: Call[Any, Any]) -> Campaign:
 @operation(
     name="createCampaign", method="POST", path="/campaigns", tag="campaigns", permission=Permission.CAMPAIGNS_WRITE,
     summary="Create a campaign", description="A draft; with `startAt` in the future it is checked and scheduled.",
-    body=CampaignInput, data=CampaignView, status=201,
+    body=CampaignInput, data=CampaignView, status=201, statuses={409: "`CHANNEL_NOT_CONNECTED`"},
 )  # fmt: skip
 async def create(tx: Transaction, call: Call[CampaignInput, Nothing]) -> CampaignView:
     """Makes a draft."""
@@ -71,7 +71,8 @@ async def read(tx: Transaction, call: Call[Nothing, Nothing]) -> CampaignView:
     name="updateCampaign", method="PATCH", path="/campaigns/{campaignId}", tag="campaigns",
     permission=Permission.CAMPAIGNS_WRITE, summary="Change a draft",
     description="Changes the given fields. A campaign that is no draft any more is refused.",
-    body=CampaignPatch, data=CampaignView, statuses={409: "`CAMPAIGN_NOT_EDITABLE`"}, find=find,
+    body=CampaignPatch, data=CampaignView,
+    statuses={409: "`CAMPAIGN_NOT_EDITABLE` or `CHANNEL_NOT_CONNECTED`"}, find=find,
 )  # fmt: skip
 async def update(tx: Transaction, call: Call[CampaignPatch, Nothing]) -> CampaignView:
     """Changes a draft."""

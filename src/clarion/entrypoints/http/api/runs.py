@@ -11,13 +11,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from clarion.application.campaigns import get_campaign
 from clarion.application.ports import Transaction
 from clarion.application.runs import RunReport, list_runs, report_run
 from clarion.domain.access import Permission
 from clarion.domain.campaign import Category, Run, RunState
 from clarion.domain.delivery import DeliveryState
-from clarion.domain.ids import parse_id
-from clarion.entrypoints.http.api.paging import HexId, Page, PageQuery, after_id, page
+from clarion.domain.errors import Invalid, NotFound, Problem
+from clarion.domain.ids import Id, parse_id
+from clarion.entrypoints.http.api.paging import UNKNOWN, HexId, Page, PageQuery, after_id, page
 from clarion.entrypoints.http.operation import Call, Nothing, operation
 
 
@@ -25,6 +27,8 @@ class RunView(msgspec.Struct, rename="camel", kw_only=True):
     """A run."""
 
     id: HexId
+    number: int
+    """The run's name for callers that know whole numbers only."""
     campaign_id: HexId
     campaign_name: str
     ordinal: int
@@ -36,6 +40,12 @@ class RunView(msgspec.Struct, rename="camel", kw_only=True):
     """The frozen audience; the counts of its report always add up to it."""
     started_at: datetime
     finished_at: datetime | None
+    test_address: str | None
+    """Where every message of a test goes instead of to its recipient."""
+    accepts_until: datetime | None
+    """Until then calls may add recipients."""
+    recheck_at: datetime | None
+    """When the audience is read again."""
 
     @classmethod
     def of(cls, run: Run) -> RunView:
@@ -77,6 +87,7 @@ class RunReportView(RunView, rename="camel", kw_only=True):
 def _run_fields(run: Run) -> dict[str, Any]:
     return {
         "id": run.id.hex(),
+        "number": run.number,
         "campaign_id": run.campaign_id.hex(),
         "campaign_name": run.campaign_name,
         "ordinal": run.ordinal,
@@ -86,6 +97,9 @@ def _run_fields(run: Run) -> dict[str, Any]:
         "selected_count": run.selected_count,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
+        "test_address": run.test_address,
+        "accepts_until": run.accepts_until,
+        "recheck_at": run.recheck_at,
     }
 
 
@@ -113,13 +127,19 @@ async def find(tx: Transaction, call: Call[Any, Any]) -> RunReport:
 async def list_all(tx: Transaction, call: Call[Nothing, RunsQuery]) -> Page[RunView]:
     """Reads one page."""
     query = call.query
-    campaign_id = None if query.campaign is None else parse_id(query.campaign)
-    if query.campaign is not None and campaign_id is None:
-        return Page([], None)
+    campaign_id = None if query.campaign is None else await _campaign_in(tx, call, query.campaign)
     runs = await list_runs(
         tx, account_id=call.account_id, campaign_id=campaign_id, after=after_id(call), limit=query.limit + 1
     )
     return page(call, runs, RunView.of, lambda run: run.id)
+
+
+async def _campaign_in(tx: Transaction, call: Call[Nothing, RunsQuery], text: str) -> Id:
+    """The campaign to list runs of. Raises `Invalid` when there is none."""
+    try:
+        return (await get_campaign(tx, account_id=call.account_id, campaign_id=parse_id(text) or UNKNOWN)).id
+    except NotFound:
+        raise Invalid(Problem("query.campaign", "exists", "there is no such campaign")) from None
 
 
 @operation(
