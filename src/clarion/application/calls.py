@@ -6,7 +6,6 @@ the call names others too. Where to read next: `accepting`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +14,11 @@ import msgspec
 from clarion.application.contact_rules import Refusal
 from clarion.application.identities import canonical
 from clarion.application.triggers import (
-    CONTEXT_LIMIT,
     RECIPIENTS_LIMIT,
-    REQUEST_ID_LIMIT,
     TriggerCall,
     TriggerRecipient,
+    check_request_id,
+    encoded,
 )
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, parse_id
@@ -30,8 +29,6 @@ BY_ID: Final = "id"
 _ADDRESS_SHOWN: Final = 320
 """Characters kept of an address that cannot be written to."""
 _NOTHING: Final = msgspec.Raw(b"{}")
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,8 @@ def read_call(call: TriggerCall) -> KnownCall:
     if not 1 <= len(call.recipients) <= RECIPIENTS_LIMIT:
         rule = "minItems" if not call.recipients else "maxItems"
         raise Invalid(Problem("recipients", rule, f"must be 1 to {RECIPIENTS_LIMIT} recipients"))
-    if call.request_id is not None and not 1 <= len(call.request_id) <= REQUEST_ID_LIMIT:
-        raise Invalid(Problem("requestId", "maxLength", f"must have 1 to {REQUEST_ID_LIMIT} characters"))
+    if call.request_id is not None:
+        check_request_id(call.request_id)
     problems: list[Problem] = []
     known: list[KnownRecipient] = []
     for number, recipient in enumerate(call.recipients):
@@ -134,12 +131,5 @@ def _given(recipient: TriggerRecipient) -> msgspec.Raw | Refusal:
     said = {name: value for name, value in (("profile", recipient.profile), ("context", recipient.context)) if value}
     if not said:
         return _NOTHING
-    try:
-        encoded = _encode(said)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-        return Refusal("json", "must say only what JSON can hold, without lone surrogates")
-    if len(encoded) > CONTEXT_LIMIT:
-        return Refusal("maxBytes", f"must say at most {CONTEXT_LIMIT // 1024} kB of one recipient, as JSON")
-    if b"\\u0000" in encoded and _NUL.search(encoded):
-        return Refusal("nul", "must not contain the NUL character")
-    return msgspec.Raw(encoded)
+    text = encoded(said)
+    return text if isinstance(text, Refusal) else msgspec.Raw(text)

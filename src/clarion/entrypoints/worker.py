@@ -128,6 +128,7 @@ class Worker:
     async def _tick(self) -> None:
         await recovering.recover(self.database)
         await due.start_due(self.database)
+        await due.execute_due(self.database)
         await due.end_overdue(self.database)
         await due.read_again(self.database)
         await settling.close_runs(self.database)

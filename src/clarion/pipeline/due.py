@@ -14,6 +14,7 @@ from clarion.application import lifecycle
 from clarion.application.activation import rules_of
 from clarion.application.ports import Database
 from clarion.application.ports.runs import Rechecked
+from clarion.application.triggers import execute_scheduled, fail_scheduled
 from clarion.domain.campaign import CampaignState
 from clarion.domain.errors import Conflict, Invalid, NotFound
 from clarion.domain.ids import Id
@@ -77,4 +78,23 @@ async def read_again(database: Database) -> int:
             )
             if await tx.runs.reread(recheck):
                 await tx.announce_work()
+    return len(waiting)
+
+
+async def execute_due(database: Database) -> int:
+    """Starts the audiences of scheduled executions whose time has come; one that cannot start fails with the reason.
+
+    Safe to repeat, and from several workers at once, because an execution is started in the transaction that holds it.
+    """
+    async with database.reading() as tx:
+        waiting = await tx.executions.due(_CAMPAIGNS)
+    for account_id, execution_id in waiting:
+        try:
+            async with database.transaction() as tx:
+                await execute_scheduled(tx, account_id=account_id, execution_id=execution_id)
+        except (Conflict, Invalid, NotFound) as error:
+            async with database.transaction() as tx:
+                await fail_scheduled(
+                    tx, account_id=account_id, execution_id=execution_id, problem=f"{error.code}: {error}"
+                )
     return len(waiting)
