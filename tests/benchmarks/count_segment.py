@@ -49,7 +49,7 @@ def person(i: int) -> Json:
             "city": CITIES[i % 8],
             "plan": PLANS[i % 3],
             "score": i % 101 if i % 2 else str(i % 101),
-            "joined": f"20{10 + i % 16}-{1 + i % 12:02}-{1 + i % 28:02}T{i % 24:02}:30:00Z",
+            "joined": f"20{10 + i % 17}-{1 + i % 12:02}-{1 + i % 28:02}T{i % 24:02}:30:00Z",
             "tags": ["vip"] if i % 20 == 0 else ["regular", "web"],
         },
     }

@@ -6,7 +6,9 @@ a contact holds, the expression is true or false: never null, never an error. Re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -70,11 +72,35 @@ _SEARCHES: Final = {
     _O.ENDS_WITH: "right(lower({x}), length(lower({value}))) = lower({value})",
 }
 
-_SEARCH_IN: Final = {
-    True: "(CASE jsonb_typeof({node}) WHEN 'string' THEN {search} WHEN 'array' THEN {node} ? {value} ELSE false END)",
-    False: "(jsonb_typeof({node}) = 'string' AND {search})",
+_ONLY_OF_TEXT: Final = "{search} AND jsonb_typeof({node}) = 'string'"
+_LIKE_ANOTHER_KIND: Final = re.compile(r"[-0-9\[{]|true\Z|false\Z")
+"""Texts that a number, a truth value, a list or an object may look like once it is read as text."""
+
+_ALSO_IN_LISTS: Final = "CASE jsonb_typeof({node}) WHEN 'string' THEN {search} WHEN 'array' THEN {node} ? {value} END"
+
+# The number in an attribute: a JSON number, or a text that is one.
+_NUMBER: Final = (
+    "CASE jsonb_typeof({node}) WHEN 'number' THEN ({node})::numeric WHEN 'string' THEN number_of({text}) END"
+)
+
+# A date in an attribute is a text. Reading it costs more than everything else, so a text is first compared by its
+# letters with a day before and a day after the moment asked for, two days away so that no offset matters: on the wrong
+# side it need not be read at all, far on the right side it need only be a date.
+_EARLIER: Final = """
+{text} COLLATE "C" < {after} AND CASE WHEN {text} COLLATE "C" < {before} THEN is_instant({text})
+    ELSE instant_of({text}) {sign} {moment} END
+"""
+_LATER: Final = """
+{text} COLLATE "C" > {before} AND CASE WHEN {text} COLLATE "C" > {after} THEN is_instant({text})
+    ELSE instant_of({text}) {sign} {moment} END
+"""
+_DATES: Final = {
+    _O.BEFORE: _EARLIER,
+    _O.AT_OR_BEFORE: _EARLIER,
+    _O.AFTER: _LATER,
+    _O.AT_OR_AFTER: _LATER,
 }
-"""A search in an attribute: in its text; or, for `contains`, for an element of its list."""
+_AWAY: Final = timedelta(days=2)
 
 
 def where(rules: Sequence[Rule], first: int) -> tuple[str, list[object]]:
@@ -119,52 +145,86 @@ class _Writer:
         return f"${self._first + len(self.arguments) - 1}::{kind}"
 
     def _compare(self, rule: Compare) -> str:
+        """True or false, also where the inner comparison is null.
+
+        Inside a coalesce the planner takes every comparison for true of every second contact. Left to itself it takes
+        one of an attribute for true of hardly any, and then looks members of a group up one by one.
+        """
         if rule.operator in NEGATED:
             return f"(NOT {self._compare(Compare(rule.field, NEGATED[rule.operator], rule.value))})"
         if isinstance(rule.field, Attribute):
-            return f"({self._attribute(rule.field.path, rule.operator, rule.value)} IS TRUE)"
-        return f"({self._column(rule.field, rule.operator, rule.value)} IS TRUE)"
+            return f"coalesce({self._attribute(rule.field.path, rule.operator, rule.value)}, false)"
+        return f"coalesce({self._column(rule.field, rule.operator, rule.value)}, false)"
 
     def _column(self, column: Column, operator: Operator, value: Value) -> str:
         shown = _COLUMNS[column]
         if operator is _O.IS_SET:
-            return f"({shown} IS NOT NULL)"
+            return f"{shown} IS NOT NULL"
         if operator in DATE_OPERATORS:
-            return f"({shown} {_SIGNS[operator]} {self._moment(value)})"
+            return f"{shown} {_SIGNS[operator]} {self._moment(value)}"
         if operator in _SEARCHES:
-            return f"({_SEARCHES[operator].format(x=shown, value=self._bind(value, 'text'))})"
-        key = _KEYS.get(column, shown)
-        if isinstance(value, tuple):
-            return f"({key} = ANY({self._bind(list(value), 'text[]')}))"
-        return f"({key} = {self._bind(value, 'text')})"
+            return _SEARCHES[operator].format(x=shown, value=self._bind(value, "text"))
+        return f"{_KEYS.get(column, shown)} {self._equals(value)}"
 
     def _attribute(self, path: tuple[str, ...], operator: Operator, value: Value) -> str:
         *outer, last = [self._bind(name, "text") for name in path]
         parent = " -> ".join(["c.attributes", *outer])
         node, text = f"({parent} -> {last})", f"({parent} ->> {last})"
         if operator is _O.IS_SET:
-            return f"(coalesce({text}, '') <> '')"
+            return f"{text} <> ''"
         if operator in DATE_OPERATORS:
-            return f"(instant_of({text}) {_SIGNS[operator]} {self._moment(value)})"
+            return self._date(text, operator, value)
         if operator in _SEARCHES:
             bound = self._bind(value, "text")
             search = _SEARCHES[operator].format(x=text, value=bound)
-            return _SEARCH_IN[operator is _O.CONTAINS].format(node=node, search=search, value=bound)
+            template = _ALSO_IN_LISTS if operator is _O.CONTAINS else _ONLY_OF_TEXT
+            return template.format(node=node, search=search, value=bound)
         return self._equality(node, text, operator, value)
 
     def _equality(self, node: str, text: str, operator: Operator, value: Value) -> str:
+        if isinstance(value, bool):
+            return f"{text} {self._equals(str(value).lower())} AND jsonb_typeof({node}) = 'boolean'"
+        if isinstance(value, str) or (isinstance(value, tuple) and isinstance(value[0], str)):
+            search = f"{text} {self._equals(value)}"
+            if any(map(_LIKE_ANOTHER_KIND.match, [value] if isinstance(value, str) else map(str, value))):
+                return _ONLY_OF_TEXT.format(node=node, search=search)
+            return search
+        return f"{_NUMBER.format(node=node, text=text)} {self._compares(operator, value)}"
+
+    def _equals(self, value: Value) -> str:
         if isinstance(value, tuple):
-            if all(isinstance(one, str) for one in value):
-                return f"(jsonb_typeof({node}) = 'string' AND {text} = ANY({self._bind(list(value), 'text[]')}))"
-            return f"(number_of({node}) = ANY({self._bind([_exact(one) for one in value], 'numeric[]')}))"
-        if isinstance(value, str | bool):
-            return f"({node} = {self._bind(value, 'jsonb')})"
-        return f"(number_of({node}) {_SIGNS[operator]} {self._bind(_exact(value), 'numeric')})"
+            return f"= ANY({self._bind(list(value), 'text[]')})"
+        return f"= {self._bind(value, 'text')}"
+
+    def _compares(self, operator: Operator, value: Value) -> str:
+        if isinstance(value, tuple):
+            return f"= ANY({self._bind([_exact(one) for one in value], 'numeric[]')})"
+        return f"{_SIGNS[operator]} {self._bind(_exact(value), 'numeric')}"
+
+    def _date(self, text: str, operator: Operator, value: Value) -> str:
+        days = [self._day(value, -_AWAY), self._day(value, _AWAY)]
+        return _DATES[operator].format(
+            text=text, before=days[0], after=days[1], sign=_SIGNS[operator], moment=self._moment(value)
+        )
 
     def _moment(self, value: Value) -> str:
+        """A subquery of its own is worked out once, not for every contact."""
         if isinstance(value, FromNow):
-            return f"(now() + {self._bind(value.offset, 'interval')})"
+            return f"(SELECT now() + {self._bind(value.offset, 'interval')})"
         return self._bind(value, "timestamptz")
+
+    def _day(self, value: Value, away: timedelta) -> str:
+        if isinstance(value, FromNow):
+            return f"(SELECT to_char(now() + {self._bind(value.offset + away, 'interval')}, 'YYYY-MM-DD'))"
+        return self._bind(_day_near(value, away), "text")
+
+
+def _day_near(moment: Value, away: timedelta) -> str:
+    """The day so far from a moment; beyond the calendar, a text below or above every day."""
+    try:
+        return f"{moment + away:%Y-%m-%d}".rjust(10, "0") if isinstance(moment, datetime) else ""
+    except OverflowError:
+        return ":" if away > timedelta() else ""
 
 
 def _exact(number: object) -> Decimal:

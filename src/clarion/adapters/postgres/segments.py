@@ -70,6 +70,8 @@ FROM (
     WHERE s.account_id = $1 AND s.channel = 'email' AND c.deleted_at IS NULL AND {mailable} AND {selected}
 ) AS blocked
 """
+# A group may have ten members or a million: a plan that fits any of them fits none.
+_PLAN_FOR_VALUES: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 _MAILABLE: Final = "c.email IS NOT NULL AND c.consent_email IS NOT FALSE AND c.status = 'active'"
 
 # index: contact_by_account in order.
@@ -146,8 +148,10 @@ class SegmentStore:
         """How many contacts a rule selects now, and how many of them marketing mail may be sent to."""
         selected, arguments = where([rule], 2)
         statement = _COUNT.format(mailable=_MAILABLE, selected=selected)
-        # Not fetchrow: the driver asks for one row only, and the server then uses one process only.
-        (row,) = await self._connection.fetch(statement, account_id, *arguments)
+        async with self._connection.transaction():
+            await self._connection.execute(_PLAN_FOR_VALUES)
+            # Not fetchrow: the driver asks for one row only, and the server then uses one process only.
+            (row,) = await self._connection.fetch(statement, account_id, *arguments)
         return AudienceCount(row["selected"], row["eligible"])
 
     async def contacts_after(self, account_id: Id, rule: Rule, after: Id | None, limit: int) -> list[Contact]:
