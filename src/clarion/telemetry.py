@@ -46,6 +46,9 @@ class Event(StrEnum):
     WORKER_STOPPING = "worker.stopping"
     WORKER_STOPPED = "worker.stopped"
     TASK_FAILED = "worker.task_failed"
+    START_ADDRESSES_UNKNOWN = "start.addresses_unknown"
+    START_CONTEXT_UNUSED = "start.context_unused"
+    START_WITHOUT_SENDER = "start.without_sender"
     BATCH_FAILED = "batch.failed"
     BATCH_RESCUED = "batch.rescued"
 

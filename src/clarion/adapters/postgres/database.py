@@ -19,6 +19,7 @@ import asyncpg
 
 from clarion.adapters.postgres.accounts import AccountStore, KeyStore
 from clarion.adapters.postgres.batches import BatchStore
+from clarion.adapters.postgres.broadcasts import BroadcastStore
 from clarion.adapters.postgres.campaigns import CampaignStore
 from clarion.adapters.postgres.connection import ABSENT_ERRORS, COLLISION_ERRORS, Connection, prepare
 from clarion.adapters.postgres.contact_fields import ContactFieldStore
@@ -33,6 +34,7 @@ from clarion.adapters.postgres.locks import account_key
 from clarion.adapters.postgres.names import NameStore
 from clarion.adapters.postgres.notes import NoteStore
 from clarion.adapters.postgres.notices import NoticeStore
+from clarion.adapters.postgres.repeats import RepeatStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.runs import RunStore
 from clarion.adapters.postgres.segments import SegmentStore
@@ -148,6 +150,11 @@ class PostgresTransaction:
         return CampaignEventStore(self.connection)
 
     @cached_property
+    def broadcasts(self) -> BroadcastStore:
+        """Broadcasts and messages, for reading."""
+        return BroadcastStore(self.connection)
+
+    @cached_property
     def names(self) -> NameStore:
         """Names whose capitals do not matter."""
         return NameStore(self.connection)
@@ -176,6 +183,11 @@ class PostgresTransaction:
     def executions(self) -> ExecutionStore:
         """Calls that set deliveries going."""
         return ExecutionStore(self.connection)
+
+    @cached_property
+    def repeats(self) -> RepeatStore:
+        """Starts by a call, and whether one is the same as another."""
+        return RepeatStore(self.connection)
 
     @cached_property
     def replies(self) -> ReplyStore:

@@ -29,6 +29,11 @@ def reply_key(api_key_id: bytes, path: str, key: str) -> int:
     return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
 
 
+def start_key(campaign_id: bytes, body_hash: bytes) -> int:
+    """The key of one start of a campaign, held while it is worked on; the same start waits. A signed 64-bit number."""
+    return int.from_bytes(hashlib.sha256(b"start" + campaign_id + body_hash).digest()[:8], "big", signed=True)
+
+
 def request_key(campaign_id: bytes, request_id: str) -> int:
     """The key of one request id of a campaign, held while a call for an audience is stored. A signed 64-bit number."""
     name = b"\0".join((b"request", campaign_id, request_id.encode()))

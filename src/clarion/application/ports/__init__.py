@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from clarion.application.ports.access import Accounts, Keys
 from clarion.application.ports.batches import Batches
+from clarion.application.ports.broadcasts import Broadcasts
 from clarion.application.ports.campaigns import Campaigns
 from clarion.application.ports.contact_fields import ContactFields
 from clarion.application.ports.contacts import Contacts, Groups
@@ -22,6 +23,7 @@ from clarion.application.ports.imports import Imports
 from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices
+from clarion.application.ports.repeats import Repeats
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.runs import Runs
 from clarion.application.ports.segments import Segments
@@ -111,6 +113,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def broadcasts(self) -> Broadcasts:
+        """Broadcasts and messages, for reading."""
+        ...
+
+    @property
     def names(self) -> Names:
         """Names whose capitals do not matter."""
         ...
@@ -133,6 +140,11 @@ class Transaction(Protocol):
     @property
     def replies(self) -> Replies:
         """Replies kept for an Idempotency-Key."""
+        ...
+
+    @property
+    def repeats(self) -> Repeats:
+        """Starts by a call, and whether one is the same as another."""
         ...
 
     @property

@@ -15,11 +15,11 @@ from clarion import telemetry
 from clarion.domain.errors import ClarionError
 from clarion.entrypoints.http import errors
 from clarion.entrypoints.http.dialect import Dialect, Mounted
-from clarion.entrypoints.http.dialects import ajo, textit
+from clarion.entrypoints.http.dialects import ajo, domo, textit, voltmx
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.settings import Settings
 
-DIALECTS: Final[tuple[Dialect, ...]] = (textit.DIALECT, ajo.DIALECT)
+DIALECTS: Final[tuple[Dialect, ...]] = (domo.DIALECT, textit.DIALECT, voltmx.DIALECT, ajo.DIALECT)
 """Of those that share paths, the first asked comes first: Domo's two literal paths before Volt MX's family."""
 
 
