@@ -38,7 +38,7 @@ async def suppress(
     Raises:
         Invalid: the address is none, or the source is too long.
     """
-    key = _checked_key(channel, address, "address")
+    key = checked_key(channel, address, "address")
     problems = [one for one in (key, _source_problem(source)) if isinstance(one, Problem)]
     if problems:
         raise Invalid.of(problems)
@@ -61,7 +61,7 @@ async def import_suppressions(
     """
     if len(addresses) > ADDRESSES_AT_ONCE:
         raise Invalid(Problem("addresses", "maxItems", f"must be at most {ADDRESSES_AT_ONCE} in one call"))
-    keys = [_checked_key(channel, address, f"addresses[{i}]") for i, address in enumerate(addresses)]
+    keys = [checked_key(channel, address, f"addresses[{i}]") for i, address in enumerate(addresses)]
     problems = [one for one in (_source_problem(source), *keys) if isinstance(one, Problem)]
     if problems:
         raise Invalid.of(problems[:100])
@@ -88,9 +88,8 @@ async def find_suppression(
     Raises:
         NotFound: it is not suppressed.
     """
-    found = None
-    if not rules.check_text(address):
-        found = await tx.suppressions.find(account_id, channel, _key_of_any(channel, address))
+    key = key_of_any(channel, address)
+    found = None if key is None else await tx.suppressions.find(account_id, channel, key)
     if found is None:
         raise NotFound("suppression")
     return found
@@ -102,9 +101,8 @@ async def lift_suppression(tx: Transaction, *, account_id: Id, channel: Suppress
     Raises:
         NotFound: it was not suppressed.
     """
-    if rules.check_text(address) or not await tx.suppressions.remove(
-        account_id, channel, _key_of_any(channel, address)
-    ):
+    key = key_of_any(channel, address)
+    if key is None or not await tx.suppressions.remove(account_id, channel, key):
         raise NotFound("suppression")
 
 
@@ -126,7 +124,8 @@ async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) 
     )
 
 
-def _checked_key(channel: SuppressionChannel, address: str, field: str) -> str | Problem:
+def checked_key(channel: SuppressionChannel, address: str, field: str) -> str | Problem:
+    """The canonical key of an address as somebody wrote it, or what is wrong with it."""
     if channel is SuppressionChannel.EMAIL:
         parsed = parse_email(address)
         return Problem(field, parsed.rule, parsed.message) if isinstance(parsed, AddressFault) else parsed.key
@@ -135,9 +134,14 @@ def _checked_key(channel: SuppressionChannel, address: str, field: str) -> str |
     return Problem(field, result.rule, result.message) if isinstance(result, rules.Refusal) else result
 
 
-def _key_of_any(channel: SuppressionChannel, address: str) -> str:
-    """The key to look up: of an address that is none, whatever it may be, so that it is simply not found."""
-    key = _checked_key(channel, address, "address")
+def key_of_any(channel: SuppressionChannel, address: str) -> str | None:
+    """The key to look up: of an address that is none, whatever it may be, so that it is simply not found.
+
+    None for what no database can hold.
+    """
+    if rules.check_text(address):
+        return None
+    key = checked_key(channel, address, "address")
     if isinstance(key, str):
         return key
     return email_key(address) if channel is SuppressionChannel.EMAIL else address

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from clarion.domain.ids import Id
+
 
 class SuppressionChannel(StrEnum):
     """On which channel an address is suppressed."""
@@ -35,4 +37,14 @@ class Suppression:
     address_key: str
     reason: SuppressionReason
     source: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSuppression:
+    """An address that one campaign must not write to."""
+
+    campaign_id: Id
+    channel: SuppressionChannel
+    address_key: str
     created_at: datetime

@@ -50,12 +50,13 @@ WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq 
 ORDER BY d.seq
 """
 
-# index: delivery_pkey by the range of the arrays, which are joined by hash (see `_BEGIN_TURN`); suppression_pkey per
-# address. An outcome that comes late still counts, also for a row that recovery has meanwhile called uncertain. An
-# intent of this very epoch is granted again: the commit that wrote it went unanswered, and nothing went on the wire.
+# index: delivery_pkey by the range of the arrays, which are joined by hash (see `_BEGIN_TURN`); suppression_pkey and
+# campaign_suppression_pkey per address. An outcome that comes late still counts, also for a row that recovery has
+# meanwhile called uncertain. An intent of this very epoch is granted again: the commit that wrote it went unanswered,
+# and nothing went on the wire.
 _TURN: Final = """
 WITH held AS (
-    SELECT state, category, account_id, deadline_at FROM run WHERE id = $1
+    SELECT state, category, account_id, campaign_id, deadline_at FROM run WHERE id = $1
 ), lease AS (
     SELECT no FROM batch WHERE run_id = $1 AND no = $2 AND epoch = $3 AND worker IS NOT NULL FOR SHARE
 ), recorded AS (
@@ -97,10 +98,13 @@ WITH held AS (
         epoch = $3,
         changed_at = now()
     FROM (
-        SELECT w.seq, (
+        SELECT w.seq, coalesce((
             SELECT s.reason FROM suppression AS s
             WHERE s.account_id = (SELECT account_id FROM held) AND s.channel = 'email' AND s.address_key = w.address_key
-              AND (s.reason <> 'unsubscribed' OR (SELECT category FROM held) = 'marketing')) AS suppressed_by
+              AND (s.reason <> 'unsubscribed' OR (SELECT category FROM held) = 'marketing')), (
+            SELECT 'unsubscribed' FROM campaign_suppression AS s
+            WHERE s.campaign_id = (SELECT campaign_id FROM held) AND s.channel = 'email'
+              AND s.address_key = w.address_key)) AS suppressed_by
         FROM unnest($14::int[], $15::text[]) AS w (seq, address_key)
         OFFSET 0  -- looks each address up once
     ) AS i

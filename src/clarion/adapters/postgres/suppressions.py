@@ -10,7 +10,7 @@ from typing import Any
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.domain.ids import Id
-from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import CampaignSuppression, Suppression, SuppressionChannel, SuppressionReason
 
 _SUPPRESSION = "channel, address_key, reason, source, created_at"
 
@@ -43,6 +43,31 @@ FROM run
 JOIN delivery ON delivery.run_id = run.id AND delivery.seq = $3
 LEFT JOIN contact ON contact.id = delivery.contact_id
 WHERE run.id = $2 AND run.account_id = $1
+"""
+
+
+# index: campaign_suppression_pkey.
+_ADD_FOR_CAMPAIGN = """
+INSERT INTO campaign_suppression (account_id, campaign_id, channel, address_key) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING true
+"""
+
+_OF_CAMPAIGN = "account_id = $1 AND campaign_id = $2"
+
+# index: campaign_suppression_pkey.
+_REMOVE_FOR_CAMPAIGN = f"""
+DELETE FROM campaign_suppression WHERE {_OF_CAMPAIGN} AND channel = $3 AND address_key = $4 RETURNING true
+"""
+
+_CAMPAIGN_SUPPRESSION = "campaign_id, channel, address_key, created_at"
+
+# index: campaign_suppression_pkey.
+_FIND_FOR_CAMPAIGN = f"""
+SELECT {_CAMPAIGN_SUPPRESSION} FROM campaign_suppression WHERE {_OF_CAMPAIGN} AND channel = $3 AND address_key = $4
+"""
+_LIST_FOR_CAMPAIGN = f"""
+SELECT {_CAMPAIGN_SUPPRESSION} FROM campaign_suppression
+WHERE {_OF_CAMPAIGN} AND (channel, address_key) > ($3, $4) ORDER BY channel, address_key LIMIT $5
 """
 
 
@@ -89,6 +114,39 @@ class SuppressionStore:
         """The address a delivery of this account was sent to; None when there is no such delivery or address."""
         address: str | None = await self._connection.fetchval(_DELIVERY_ADDRESS, account_id, run_id, seq)
         return address
+
+    async def add_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+    ) -> bool:
+        """Keeps one campaign from writing to an address."""
+        return bool(await self._connection.fetchval(_ADD_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key))
+
+    async def remove_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+    ) -> bool:
+        """Lifts one suppression of a campaign."""
+        found = await self._connection.fetchval(_REMOVE_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key)
+        return bool(found)
+
+    async def find_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+    ) -> CampaignSuppression | None:
+        """Reads one suppression of a campaign."""
+        row = await self._connection.fetchrow(_FIND_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key)
+        return _campaign_suppression(row) if row else None
+
+    async def list_for_campaign(
+        self, account_id: Id, campaign_id: Id, after: tuple[SuppressionChannel, str] | None, limit: int
+    ) -> list[CampaignSuppression]:
+        """Reads suppressions of a campaign above a cursor, ordered by channel and key."""
+        rows = await self._connection.fetch(_LIST_FOR_CAMPAIGN, account_id, campaign_id, *(after or ("", "")), limit)
+        return [_campaign_suppression(row) for row in rows]
+
+
+def _campaign_suppression(row: Any) -> CampaignSuppression:  # noqa: ANN401 - a driver's record
+    return CampaignSuppression(
+        Id(row["campaign_id"]), SuppressionChannel(row["channel"]), row["address_key"], row["created_at"]
+    )
 
 
 def _suppression(row: Any) -> Suppression:  # noqa: ANN401 - a driver's record

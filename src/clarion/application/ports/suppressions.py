@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from clarion.domain.ids import Id
-from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import CampaignSuppression, Suppression, SuppressionChannel, SuppressionReason
 
 
 class Suppressions(Protocol):
@@ -46,4 +46,28 @@ class Suppressions(Protocol):
 
     async def delivery_address(self, account_id: Id, run_id: Id, seq: int) -> str | None:
         """The address a delivery of this account was sent to; None when there is no such delivery or address."""
+        ...
+
+    async def add_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+    ) -> bool:
+        """Keeps one campaign from writing to an address; False when it was kept already."""
+        ...
+
+    async def remove_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+    ) -> bool:
+        """Lifts one suppression of a campaign; False when there is none."""
+        ...
+
+    async def find_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+    ) -> CampaignSuppression | None:
+        """Reads one suppression of a campaign."""
+        ...
+
+    async def list_for_campaign(
+        self, account_id: Id, campaign_id: Id, after: tuple[SuppressionChannel, str] | None, limit: int
+    ) -> list[CampaignSuppression]:
+        """Reads suppressions of a campaign above a cursor, ordered by channel and key."""
         ...

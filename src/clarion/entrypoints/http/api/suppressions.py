@@ -65,7 +65,7 @@ class SuppressionView(msgspec.Struct, rename="camel"):
     def of(cls, suppression: Suppression) -> SuppressionView:
         """The suppression as callers see it."""
         return cls(
-            id=_id_of(suppression),
+            id=id_of(suppression.channel, suppression.address_key),
             channel=suppression.channel,
             address=suppression.address_key,
             reason=suppression.reason,
@@ -89,24 +89,32 @@ class SuppressionsQuery(PageQuery, kw_only=True):
     ) = None
 
 
-def _position(suppression: Suppression) -> bytes:
-    return f"{suppression.channel}\0{suppression.address_key}".encode()
+def mark_of(channel: SuppressionChannel, address_key: str) -> bytes:
+    """What a suppression is found by, as the position in a cursor."""
+    return f"{channel}\0{address_key}".encode()
 
 
-def _place(raw: bytes) -> tuple[SuppressionChannel, str]:
+def place(raw: bytes) -> tuple[SuppressionChannel, str]:
+    """Reads back what `mark_of` wrote. Raises `ValueError` for anything else."""
     channel, _, key = raw.decode().partition("\0")
     return SuppressionChannel(channel), key
 
 
-def _id_of(suppression: Suppression) -> str:
-    return urlsafe_b64encode(_position(suppression)).rstrip(b"=").decode()
+def id_of(channel: SuppressionChannel, address_key: str) -> str:
+    """The same as an id in a path."""
+    return urlsafe_b64encode(mark_of(channel, address_key)).rstrip(b"=").decode()
 
 
-def _named(text: str) -> tuple[SuppressionChannel, str]:
+def named(text: str) -> tuple[SuppressionChannel, str]:
+    """What an id in a path stands for. Raises `NotFound` for what cannot be one."""
     try:
-        return _place(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
+        return place(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
     except ValueError:
         raise NotFound("suppression") from None
+
+
+def _position(suppression: Suppression) -> bytes:
+    return mark_of(suppression.channel, suppression.address_key)
 
 
 @operation(
@@ -167,7 +175,7 @@ async def list_all(tx: Transaction, call: Call[Nothing, SuppressionsQuery]) -> P
             return Page([], None)
         return Page([SuppressionView.of(found)], None)
     at = position(call)
-    after = None if at is None else _place(at)
+    after = None if at is None else place(at)
     rows = await list_suppressions(
         tx, account_id=call.account_id, after=after, limit=query.limit + 1, channel=query.channel
     )
@@ -182,7 +190,7 @@ async def list_all(tx: Transaction, call: Call[Nothing, SuppressionsQuery]) -> P
 )  # fmt: skip
 async def lift(tx: Transaction, call: Call[Nothing, Nothing]) -> Deleted:
     """Lifts one suppression."""
-    channel, address = _named(call.request.path_params["suppressionId"])
+    channel, address = named(call.request.path_params["suppressionId"])
     await lift_suppression(tx, account_id=call.account_id, channel=channel, address=address)
     return Deleted(call.request.path_params["suppressionId"])
 
