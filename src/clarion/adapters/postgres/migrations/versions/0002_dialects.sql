@@ -90,11 +90,12 @@ DECLARE
         '(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?)?$') AND left(value, 4) <> '0000')$$;
 BEGIN
     IF current_setting('server_version_num')::int >= 160000 THEN
-        pattern := $$CASE octet_length(value)
-            WHEN 10 THEN value LIKE '____-__-__' AND pg_input_is_valid(value, 'timestamptz')
-            WHEN 20 THEN value LIKE '____-__-__T__:__:__Z' AND pg_input_is_valid(value, 'timestamptz')
-            WHEN 24 THEN value LIKE '____-__-__T__:__:__.___Z' AND pg_input_is_valid(value, 'timestamptz')
-            ELSE $$ || pattern || ' END';
+        pattern := $$CASE WHEN CASE octet_length(value)
+                WHEN 10 THEN value LIKE '____-__-__'
+                WHEN 20 THEN value LIKE '____-__-__T__:__:__Z'
+                WHEN 24 THEN value LIKE '____-__-__T__:__:__.___Z'
+                ELSE false END
+            THEN pg_input_is_valid(value, 'timestamptz') ELSE $$ || pattern || ' END';
     END IF;
     EXECUTE 'CREATE FUNCTION is_instant(value text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE RETURN ' || pattern;
 END $do$;
