@@ -9,12 +9,14 @@ from typing import Final
 
 from clarion.entrypoints.http.dialect import Dialect
 from clarion.entrypoints.http.dialects.textit import (
+    broadcasts,
     campaign_events,
     campaigns,
     contact_actions,
     contacts,
     fields,
     groups,
+    messages,
     workspace,
 )
 from clarion.entrypoints.http.dialects.textit.answers import Answerer
@@ -35,6 +37,10 @@ _NOUNS: Final = (
     contacts.saved,
     contacts.deleted,
     contact_actions.done,
+    broadcasts.listed,
+    broadcasts.sent,
+    messages.listed,
+    messages.sent,
     workspace.flows,
     workspace.WORKSPACE,
     workspace.ORG,

@@ -93,3 +93,13 @@ def required_uuid(query: Query) -> Id:
     if found is None:
         raise detail("URL must contain one of the following parameters: uuid")
     return found
+
+
+def read_number(query: Query, name: str) -> int | None:
+    """A whole number in the query. Raises `Refusal` when it is none; one that nothing can have is -1."""
+    text = query.text(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.removeprefix("-").isdecimal():
+        raise detail(f"Value for {name} must be an integer")
+    return int(text) if len(text) <= 18 else -1
