@@ -30,6 +30,7 @@ _TAGS: Final = {
     "imports": "Many contacts at once, streamed from a file.",
     "senders": "Configured ways out: SMTP relays.",
     "campaigns": "What to say, to whom and when; and everything that happens to it.",
+    "executions": "Calls that set messages going: with recipients of their own, or for an audience.",
     "runs": "Executions of a campaign, and each recipient of them.",
     "suppressions": "Addresses that must not be written to.",
     "notices": "What the people of the account should hear of without asking.",

@@ -49,6 +49,8 @@ class Call(Generic[B, Q]):
     principal: Principal
     body: B
     query: Q
+    raw: bytes = b""
+    """The body as it came."""
     prepared: Any = None
     """What the operation's `prepare` gave."""
 
@@ -91,6 +93,8 @@ class Operation:
     permission: Permission
     body: type | None = None
     body_types: tuple[str, ...] = (JSON,)
+    body_limit: int | None = None
+    """Bytes of its body; None: what every JSON body may have."""
     query: type = Nothing
     data: Any = None
     status: int = 200
@@ -191,13 +195,13 @@ async def _admit(declaration: Operation, request: Incoming) -> tuple[Edge, Call[
     edge: Edge = request.app.state.edge
     principal = await edge.doorkeeper.admit(request, declaration.permission)
     raw = await _read_body(declaration, request, edge)
-    return edge, await _understand(declaration, Call(edge, request, principal, Nothing(), Nothing()), raw), raw
+    return edge, await _understand(declaration, Call(edge, request, principal, Nothing(), Nothing(), raw), raw), raw
 
 
 async def _read_body(declaration: Operation, request: Incoming, edge: Edge) -> bytes:
     if declaration.method in ("GET", "DELETE"):
         return b""
-    raw = await read_bytes(request, edge.max_body_bytes)
+    raw = await read_bytes(request, declaration.body_limit or edge.max_body_bytes)
     require_json(request, raw)
     return raw
 
