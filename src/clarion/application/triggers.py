@@ -88,13 +88,14 @@ async def trigger_audience(
     body_hash: bytes = b"",
     execute_at: datetime | None = None,
     created_by: str = "",
+    kind: CampaignKind | None = None,
     category: Category | None = None,
 ) -> Execution:
     """Starts a run of a campaign over its audience or another one, now or at a time; may be called again and again.
 
     `context` is what templates see as `context`, for everyone. With a time, the audience is whoever belongs to it then.
-    The same request id with the same body is answered as the first time. `category` is what the caller expects of the
-    campaign. Runs in the caller's transaction.
+    The same request id with the same body is answered as the first time. `kind` and `category` are what the caller
+    expects of the campaign. Runs in the caller's transaction.
 
     Raises:
         NotFound: the campaign, a group or a segment is unknown or another account's.
@@ -109,8 +110,7 @@ async def trigger_audience(
     campaign = await tx.campaigns.get(account_id, campaign_id)
     if campaign is None:
         raise NotFound("campaign")
-    if category is not None and campaign.category is not category:
-        raise Conflict("CAMPAIGN_CATEGORY", f"The campaign is {campaign.category}, not {category}")
+    _check_expected(campaign, kind, category)
     await _check_audience(tx, account_id, audience)
     _check_context(context)
     plan = AudiencePlan(
@@ -227,6 +227,13 @@ def _again(execution: Execution, *, same: bool) -> Execution:
     if same:
         return execution
     raise Conflict("REQUEST_ID_REUSED", "This request id came before with another body")
+
+
+def _check_expected(campaign: Campaign, kind: CampaignKind | None, category: Category | None) -> None:
+    if kind is not None and campaign.kind is not kind:
+        raise Conflict("CAMPAIGN_KIND", f"The campaign is a {campaign.kind}, not a {kind}")
+    if category is not None and campaign.category is not category:
+        raise Conflict("CAMPAIGN_CATEGORY", f"The campaign is {campaign.category}, not {category}")
 
 
 async def _check_audience(tx: Transaction, account_id: Id, audience: Audience | None) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from clarion.entrypoints.http.dialect import Dialect
+from clarion.entrypoints.http.dialects.ajo.audiences import audience, audience_status, delete_schedule, schedule
 from clarion.entrypoints.http.dialects.ajo.errors import answer
 from clarion.entrypoints.http.dialects.ajo.health import health
+from clarion.entrypoints.http.dialects.ajo.outcomes import unitary_outcome
 from clarion.entrypoints.http.dialects.ajo.recipients import high_throughput, unitary
 from clarion.entrypoints.http.dialects.ajo.tokens import token
 
@@ -25,7 +27,17 @@ DIALECT: Final = Dialect(
     name="ajo",
     title="Adobe Journey Optimizer",
     about="Messages by API-triggered campaigns: Interactive Message Execution.",
-    operations=(unitary, high_throughput, token, health),
+    operations=(
+        unitary,
+        high_throughput,
+        unitary_outcome,
+        audience,
+        audience_status,
+        schedule,
+        delete_schedule,
+        token,
+        health,
+    ),
     owns=_owns,
     answer=answer,
     security={

@@ -81,6 +81,8 @@ _CONFLICTS: Final[dict[str, _Row]] = {
     "IDEMPOTENCY_IN_PROGRESS": _Row(62, 409, "The first request with this x-request-id is still worked on"),
     "CAMPAIGN_NOT_RUNNING": _Row(63, 400, "The campaign is not live"),
     "CAMPAIGN_NOT_TRIGGERED": _Row(64, 400, "The campaign is not API-triggered"),
+    "CAMPAIGN_KIND": _Row(64, 400, "The campaign is not API-triggered"),
+    "EXECUTION_NOT_SCHEDULED": _Row(67, 400, "The execution was triggered already"),
     "CAMPAIGN_CATEGORY": _Row(65, 400, "The campaign is not of the category of this endpoint"),
     "CAMPAIGN_THROUGHPUT": _Row(66, 400, "The campaign is not of the throughput of this endpoint"),
 }

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from clarion.application.triggers import TriggerCall, TriggerRecipient
 from clarion.domain.access import Principal
-from clarion.domain.campaign import Category
+from clarion.domain.campaign import Category, Run, RunState
 from clarion.domain.delivery import Delivery, DeliveryState
 from clarion.domain.errors import NotFound, Problem
 from clarion.domain.execution import Execution
@@ -65,6 +65,11 @@ def campaign_id(text: str) -> Id:
     return found
 
 
+def caller(principal: Principal) -> str:
+    """Who made a call: whoever answers for the key, else the key."""
+    return principal.owner_email or principal.key_id.hex()
+
+
 def trigger_call(principal: Principal, call: UnitaryCall | HighThroughputCall, raw: bytes) -> TriggerCall:
     """The call in our own words.
 
@@ -81,7 +86,7 @@ def trigger_call(principal: Principal, call: UnitaryCall | HighThroughputCall, r
         request_id=call.request_id,
         body_hash=sha256(raw).digest(),
         recipients=recipients,
-        created_by=principal.key_id.hex(),
+        created_by=caller(principal),
         category=Category.TRANSACTIONAL,
         high_throughput=isinstance(call, HighThroughputCall),
     )
@@ -132,6 +137,13 @@ def accepted(prefix: str, execution: Execution) -> ExecutionResponse:
         modified_at=execution.created_at,
         modified_by=execution.created_by,
     )
+
+
+def status_of(run: Run | None) -> Literal["Succeeded", "InProgress", "Failed"]:
+    """Where the run of an audience stands; without one it could not be started."""
+    if run is None or run.state in {RunState.FAILED, RunState.STOPPED}:
+        return "Failed"
+    return "Succeeded" if run.state is RunState.COMPLETED else "InProgress"
 
 
 class _Excluded(NamedTuple):

@@ -83,7 +83,7 @@ class AudienceRef(msgspec.Struct):
 class Schedule(msgspec.Struct, rename="camel"):
     """When to begin; at once without it."""
 
-    execute_at: datetime | None = None
+    execute_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class AudienceCall(msgspec.Struct, rename="camel"):
