@@ -82,6 +82,11 @@ def some_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
+def names(raw: str) -> tuple[str, ...]:
+    """A comma-separated list of names; blanks around them do not count."""
+    return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
 def path_prefix(raw: str) -> str:
     """Reads the beginning of a path: `/like/this`, without a slash at its end; `/` is none."""
     if raw == "/":

@@ -150,6 +150,13 @@ class Settings:
     voltmx_prefix: str = field(
         default="", metadata=_setting(rules.path_prefix, "What every path of the Volt MX dialect begins with")
     )
+    voltmx_apps: tuple[str, ...] = field(
+        default=(),
+        metadata=_setting(rules.names, "Ids of the applications that push messages of the Volt MX dialect may name"),
+    )
+    voltmx_campaign_types: tuple[str, ...] = field(
+        default=(), metadata=_setting(rules.names, "The campaign types that callers of the Volt MX dialect may name")
+    )
     ajo_prefix: str = field(
         default="",
         metadata=_setting(rules.path_prefix, "What every path of the Adobe Journey Optimizer dialect begins with"),
