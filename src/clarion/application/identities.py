@@ -28,7 +28,7 @@ IDENTITIES_LIMIT: Final = 100
 """Further identities of one contact."""
 NAMESPACE_LIMIT: Final = 64
 
-_NAMESPACE = re.compile(rf"[a-z0-9][a-z0-9_.-]{{0,{NAMESPACE_LIMIT - 1}}}", re.ASCII)
+_NAMESPACE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAMESPACE_LIMIT - 1}}}", re.ASCII)
 _SAME: Final = {"mailto": "email", "tel": "phone", "externalid": "external_id"}
 
 
@@ -38,10 +38,10 @@ def canonical(namespace: str, value: str) -> Identity | Refusal:
     Namespaces lose their capitals; `mailto` is `email`, `tel` is `phone`, `externalId` is `external_id`. An email
     address becomes its key, a phone number is in E.164, everything else is compared as it is, to 255 characters.
     """
-    name = namespace.strip(" ").lower()
-    name = _SAME.get(name, name)
-    if not _NAMESPACE.fullmatch(name):
+    given = namespace.strip(" ")
+    if not _NAMESPACE.fullmatch(given):
         return Refusal("namespace", f"must be 1 to {NAMESPACE_LIMIT} letters, digits, dots, hyphens or underscores")
+    name = _SAME.get(given.lower(), given.lower())
     read = _READERS.get(name, rules.read_external_id)
     result = read(value)
     return result if isinstance(result, Refusal) else Identity(name, result)

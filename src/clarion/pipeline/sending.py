@@ -129,8 +129,8 @@ class Drive:
         route, render = self.route, self.route.plan.render
         date = date_header(datetime.now(UTC))
         for recipient in recipients:
-            if recipient.is_deleted:
-                refused.append(Refused(recipient.seq, Reason.CONTACT_DELETED, ""))
+            if recipient.barred:
+                refused.append(Refused(recipient.seq, recipient.barred, ""))
                 continue
             if recipient.given is None:
                 message = render(recipient.seq, recipient.address, recipient.contact, date, route.context)

@@ -18,7 +18,7 @@ from clarion.adapters.postgres.locks import account_key
 from clarion.application.ports.batches import ClaimedBatch, Recipient, Turn, TurnResult
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
-from clarion.domain.outcome import Verdict
+from clarion.domain.outcome import Reason, Verdict
 
 # index: batch_queue, a lane's part in its order: a run's first batches before another's later ones, so that a small run
 # never waits for a large one. Batches that are leased, not due or of a paused run are stepped over.
@@ -43,7 +43,8 @@ d.run_id = b.run_id AND d.seq BETWEEN b.first_seq AND b.last_seq AND (b.seqs IS 
 # index: delivery_pkey by range, contact_pkey per row. Who came with a call need not be a contact.
 _RECIPIENTS: Final = """
 SELECT d.seq, d.address, CASE WHEN c.email = d.address THEN c.email_key END, d.attempts,
-       c.deleted_at IS NOT NULL, d.given{columns}
+       CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
+            WHEN c.status <> 'active' THEN 'contact_blocked' END, d.given{columns}
 FROM delivery AS d LEFT JOIN contact AS c ON c.id = d.contact_id
 WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq = ANY($4))
   AND d.state = 'pending' AND (d.not_before IS NULL OR d.not_before <= now())
@@ -224,8 +225,10 @@ class BatchStore:
         names = [_CONTACT_COLUMNS[column] for column in wanted]
         rows = await self._connection.fetch(query, batch.run_id, batch.first_seq, batch.last_seq, batch.seqs)
         return [
-            Recipient(seq, address, key, attempts, dict(zip(names, values, strict=True)), is_deleted, given)
-            for seq, address, key, attempts, is_deleted, given, *values in rows
+            Recipient(
+                seq, address, key, attempts, dict(zip(names, values, strict=True)), barred and Reason(barred), given
+            )
+            for seq, address, key, attempts, barred, given, *values in rows
         ]
 
     async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:

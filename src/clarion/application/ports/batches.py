@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
-from clarion.domain.outcome import Outcome
+from clarion.domain.outcome import Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class Recipient(NamedTuple):
     """One pending delivery of a claimed batch. `contact` holds the columns the run's plan asked for.
 
     `address_key` is None when the contact has another address by now than the one frozen for this run, or is none.
-    `given` is what the call said of this recipient; None for whoever belongs to an audience.
+    `barred` is why the contact must not be written to any more: since the run froze it, it was deleted or is no longer
+    active. `given` is what the call said of this recipient; None for whoever belongs to an audience.
     """
 
     seq: int
@@ -43,7 +44,7 @@ class Recipient(NamedTuple):
     address_key: str | None
     attempts: int
     contact: dict[str, Any]
-    is_deleted: bool
+    barred: Reason | None
     given: dict[str, Any] | None
 
 
