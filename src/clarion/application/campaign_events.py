@@ -21,7 +21,7 @@ OWN_DATES: Final = {"created_on": "Created On", "last_seen_on": "Last Seen On"}
 """A contact's own dates that an event may follow, and what they are called."""
 HOURS: Final = range(-1, 24)
 """Hours of delivery; -1 keeps the time of day of the date."""
-OFFSET_LIMIT: Final = 2**31 - 1
+OFFSETS: Final = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +120,8 @@ async def _check(tx: Transaction, account_id: Id, draft: CampaignEventDraft) -> 
             problems.append(Problem("relative_to", "exists", f"No such object: {draft.relative_to}"))
         elif field.type is not FieldType.DATETIME:
             problems.append(Problem("relative_to", "type", "Must be a field that holds a date."))
-    if abs(draft.offset) > OFFSET_LIMIT:
-        problems.append(Problem("offset", "maximum", f"At most {OFFSET_LIMIT} before or after the date."))
+    if draft.offset not in OFFSETS:
+        problems.append(Problem("offset", "maximum", "Must be a whole number of 32 bits."))
     if draft.delivery_hour not in HOURS:
         problems.append(Problem("delivery_hour", "maximum", "Must be an hour from 0 to 23, or -1."))
     if not draft.message:

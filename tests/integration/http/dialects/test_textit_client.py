@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from temba_client.exceptions import TembaBadRequestError, TembaNoSuchObjectError, TembaTokenError
 from temba_client.v2 import TembaClient
 from temba_client.v2.types import Broadcast, Campaign, Contact, Group
 from tests.integration.http.conftest import Caller
