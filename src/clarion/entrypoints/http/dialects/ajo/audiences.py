@@ -21,9 +21,9 @@ from clarion.entrypoints.http.dialect import Answers, spoken
 from clarion.entrypoints.http.dialects.ajo import mapping
 from clarion.entrypoints.http.dialects.ajo.entrance import admit
 from clarion.entrypoints.http.dialects.ajo.models import (
+    AudienceAnswer,
     AudienceCall,
     AudienceRef,
-    ExecutionResponse,
     ExecutionStatus,
     Nothing,
     ScheduledExecution,
@@ -42,7 +42,7 @@ from clarion.entrypoints.http.requests import as_utc
     summary="Write to the audience of a marketing API-triggered campaign, or to another one",
     parameters=(*HEADERS, ONCE),
     body=AudienceCall,
-    answers={202: Answers("It has begun, or waits for its time", ExecutionResponse | ScheduledExecution)} | WITH_BODY,
+    answers={202: Answers("It has begun, or waits for its time", AudienceAnswer)} | WITH_BODY,
 )
 async def audience(request: Incoming) -> Response[bytes]:
     """Starts or schedules an audience."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
@@ -52,6 +53,7 @@ def parse_execution_id(text: str, prefixes: Sequence[str]) -> Id:
     return Id(int(match[2]).to_bytes(ID_BYTES, "big"))
 
 
+@lru_cache(maxsize=1024)
 def parse_any_id(text: str) -> Id | None:
     """An id in either of its forms: 24 digits, or the UUID of it."""
     return parse_id(text) or parse_uuid(text)

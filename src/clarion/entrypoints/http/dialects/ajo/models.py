@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 RECIPIENTS_LIMIT = 20
 """Recipients of one call."""
@@ -127,6 +128,23 @@ class ScheduledExecution(msgspec.Struct, rename="camel", omit_defaults=True):
     execute_at: datetime
     audience: AudienceRef | None = None
     execution_details: ExecutionStatus | None = None
+
+
+class AudienceAnswer(msgspec.Struct, rename="camel"):
+    """What a call for an audience is answered: the fields of `ExecutionResponse`, or of `ScheduledExecution`."""
+
+    execution_id: str | UnsetType = UNSET
+    request_id: str | UnsetType | None = UNSET
+    created_at: datetime | UnsetType = UNSET
+    created_by: str | UnsetType = UNSET
+    modified_at: datetime | UnsetType = UNSET
+    modified_by: str | UnsetType = UNSET
+    schedule_id: str | UnsetType = UNSET
+    schedule_status: Literal["Scheduled", "Triggered"] | UnsetType = UNSET
+    campaign_id: str | UnsetType = UNSET
+    execute_at: datetime | UnsetType = UNSET
+    audience: AudienceRef | UnsetType = UNSET
+    execution_details: ExecutionStatus | UnsetType = UNSET
 
 
 class Exclusion(msgspec.Struct):

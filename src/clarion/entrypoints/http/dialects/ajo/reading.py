@@ -64,7 +64,8 @@ def _echo(raw: bytes) -> dict[str, str]:
 
 def check_texts(*texts: tuple[str, str | None]) -> None:
     """Raises `Unreadable` for a text that cannot be stored; each comes with its field."""
-    problems = [problem for field, text in texts if text and (problem := text_problem(field, text))]
+    doubtful = [(field, text) for field, text in texts if text and not text.isprintable()]
+    problems = [problem for field, text in doubtful if (problem := text_problem(field, text))]
     if problems:
         raise Unreadable(problems, {})
 
