@@ -21,10 +21,13 @@ class Start(msgspec.Struct, rename="camel", kw_only=True):
     campaign_id: Annotated[int | str, Meta(description="The campaign's `number`.", examples=[12])]
     domo_access_token: Token
     domo_access_token_owner_email_address: Owner
-    email_addresses: Annotated[
-        list[Address] | None,
-        Meta(description="Of the audience, just these; empty or left out: all of it.", max_length=10_000),
-    ] = None
+    email_addresses: (
+        Annotated[
+            list[Address],
+            Meta(description="Of the audience, just these; empty or left out: all of it.", max_length=10_000),
+        ]
+        | None
+    ) = None
     instance: Annotated[str, Meta(min_length=1, max_length=253, examples=["acme.domo.example"])]
     is_test: Annotated[
         bool | None,
