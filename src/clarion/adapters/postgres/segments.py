@@ -70,8 +70,9 @@ FROM (
     WHERE s.account_id = $1 AND s.channel = 'email' AND c.deleted_at IS NULL AND {mailable} AND {selected}
 ) AS blocked
 """
-# A group may have ten members or a million: a plan that fits any of them fits none.
-_PLAN_FOR_VALUES: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
+# A group may have ten members or a million: a plan that fits any of them fits none. The memory is for the members of a
+# group of two million as a hash: looked up one by one they take three times as long.
+_PLAN_FOR_VALUES: Final = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '48MB'"
 _MAILABLE: Final = "c.email IS NOT NULL AND c.consent_email IS NOT FALSE AND c.status = 'active'"
 
 # index: contact_by_account in order.
