@@ -7,6 +7,7 @@ Knows no settings and no adapter; every layer above the domain may use it.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -14,9 +15,11 @@ import secrets
 import sys
 from collections.abc import Mapping, MutableMapping
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
@@ -109,17 +112,23 @@ _PROSE: Final = frozenset({"exception", "stack"})
 
 def mask(text: str) -> str:
     """Makes addresses, telephone numbers and passwords in URLs unreadable but comparable: `ali***@example.test`."""
-    text = _ADDRESS.sub(r"\1***@\2", text)
-    text = _URL_SECRET.sub(r"\1:***@", text)  # after the addresses, one of which it looks like
-    return _PHONE.sub(r"+***\1", text)
+    if "@" in text:
+        text = _ADDRESS.sub(r"\1***@\2", text)
+        text = _URL_SECRET.sub(r"\1:***@", text)  # after the addresses, one of which it looks like
+    return _PHONE.sub(r"+***\1", text) if "+" in text else text
+
+
+@lru_cache(maxsize=1024)
+def _is_hidden(name: str) -> bool:
+    return any(hidden in name for hidden in _HIDDEN)
 
 
 def _masked(name: str, value: object) -> object:
-    if any(hidden in name for hidden in _HIDDEN):
+    if _is_hidden(name):
         return "***"
     if isinstance(value, str):
         safe = mask(value)
-        return safe if name in _PROSE else _CONTROL.sub("�", safe)
+        return safe if name in _PROSE or safe.isprintable() else _CONTROL.sub("�", safe)
     if isinstance(value, Mapping):
         return {str(key): _masked(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -129,6 +138,13 @@ def _masked(name: str, value: object) -> object:
 
 def _mask_line(_logger: object, _method: str, line: MutableMapping[str, Any]) -> dict[str, Any]:
     return {name: _masked(name, value) for name, value in line.items()}
+
+
+def _as_json(line: object, **_: object) -> str:
+    try:
+        return msgspec.json.encode(line).decode()
+    except (TypeError, ValueError, OverflowError):  # what only the slower encoder can write, half a surrogate pair say
+        return json.dumps(line, default=str)
 
 
 def configure_logging(*, level: str, style: str, process: str) -> None:
@@ -144,7 +160,11 @@ def configure_logging(*, level: str, style: str, process: str) -> None:
         lambda _logger, _method, line: {**line, "process": process, "pid": os.getpid()},
     ]
     shape: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, _mask_line]
-    shape.append(structlog.dev.ConsoleRenderer(timestamp_key="at") if readable else structlog.processors.JSONRenderer())
+    shape.append(
+        structlog.dev.ConsoleRenderer(timestamp_key="at")
+        if readable
+        else structlog.processors.JSONRenderer(serializer=_as_json)
+    )
     structlog.configure(
         processors=[*stamp, *shape],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

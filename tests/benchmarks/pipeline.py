@@ -80,7 +80,7 @@ async def send(server: EmbeddedServer, sink: NullSink, options: argparse.Namespa
         }
         with Workers(options.workers, env, folder / "workers.log", random.Random(0)) as workers:
             assert server.pid is not None
-            await _until_listening(server.url, options.workers)
+            await until_listening(server.url, options.workers)
             meter = CpuMeter({"worker": workers.pids, "database": [server.pid], "sink": [sink.pid]})
             memory = MemorySampler(lambda: workers.pids)
             run_id = await scene.start(database, stage)
@@ -89,7 +89,7 @@ async def send(server: EmbeddedServer, sink: NullSink, options: argparse.Namespa
         return await _figures(server.url, run_id, cpu, memory)
 
 
-async def _until_listening(url: str, workers: int) -> None:
+async def until_listening(url: str, workers: int) -> None:
     """Waits until every worker has come up, so that the start is measured and not Python's imports."""
     connection = await asyncpg.connect(url)
     try:

@@ -91,7 +91,7 @@ def free_port() -> int:
 
 
 def until_listening(port: int) -> None:
-    for _ in range(200):
+    for _ in range(1500):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

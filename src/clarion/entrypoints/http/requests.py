@@ -42,20 +42,33 @@ class ClientGone(ClarionError):
 
 async def read_bytes(request: Incoming, limit: int) -> bytes:
     """The whole body. Raises `TooLarge` before keeping more than `limit` bytes, `RequestTimeout` when it stalls."""
-    body = bytearray()
+    if _announced(request) > limit:
+        raise _too_large(limit)
+    clock = asyncio.get_running_loop().time
+    ends_at = clock() + WHOLE_LIMIT_S
+    body, more = bytearray(), True
     try:
-        async with asyncio.timeout(WHOLE_LIMIT_S):
-            async for piece in stream_body(request, limit):
-                body += piece
+        async with asyncio.timeout(SILENCE_LIMIT_S) as patience:
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone("The client hung up")
+                if message["type"] == "http.request":
+                    body += message["body"]
+                    more = message["more_body"]
+                if len(body) > limit:
+                    raise _too_large(limit)
+                patience.reschedule(min(clock() + SILENCE_LIMIT_S, ends_at))
     except TimeoutError:
-        raise RequestTimeout(f"The body took longer than {WHOLE_LIMIT_S:.0f} s") from None
+        if clock() >= ends_at:
+            raise RequestTimeout(f"The body took longer than {WHOLE_LIMIT_S:.0f} s") from None
+        raise RequestTimeout(f"The body stopped coming for {SILENCE_LIMIT_S:.0f} s") from None
     return bytes(body)
 
 
 async def stream_body(request: Incoming, limit: int) -> AsyncIterator[bytes]:
     """The body in the pieces it comes in. Raises `TooLarge`, `RequestTimeout` or `ClientGone`."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced[:20]) > limit:
+    if _announced(request) > limit:
         raise _too_large(limit)
     seen = 0
     pieces = request.stream()
@@ -65,6 +78,11 @@ async def stream_body(request: Incoming, limit: int) -> AsyncIterator[bytes]:
             raise _too_large(limit)
         if piece:
             yield piece
+
+
+def _announced(request: Incoming) -> int:
+    announced = request.headers.get("content-length", "")
+    return int(announced[:20]) if announced.isdecimal() else -1
 
 
 async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
