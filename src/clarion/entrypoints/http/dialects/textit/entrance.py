@@ -34,7 +34,7 @@ async def admit(request: Incoming, permissions: Collection[Permission], scope: s
         RateLimited: the workspace has used up its hour.
     """
     edge: Edge = request.app.state.edge
-    _negotiate(request)
+    negotiate(request)
     principal = await _recognise(request, edge)
     current().principal = principal
     if not all(principal.may(permission) for permission in permissions):
@@ -43,7 +43,8 @@ async def admit(request: Incoming, permissions: Collection[Permission], scope: s
     return principal
 
 
-def _negotiate(request: Incoming) -> None:
+def negotiate(request: Incoming) -> None:
+    """Raises `Refusal` (406) unless the caller accepts JSON."""
     accepted = request.headers.get("accept", "*/*")
     kinds = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
     if not kinds & _ACCEPTED:

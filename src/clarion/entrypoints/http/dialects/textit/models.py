@@ -107,7 +107,7 @@ class Contact(msgspec.Struct):
     name: str | None
     status: str | None
     language: str | None
-    urns: list[str] | list[Urn]
+    urns: list[str | Urn]
     groups: list[Ref]
     notes: list[Note]
     fields: dict[str, str | None]

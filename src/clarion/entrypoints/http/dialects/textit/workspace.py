@@ -11,6 +11,7 @@ from clarion.entrypoints.http.dialect import Answers, Spoken
 from clarion.entrypoints.http.dialects.textit import mapping, models
 from clarion.entrypoints.http.dialects.textit.answers import respond
 from clarion.entrypoints.http.dialects.textit.calls import PREFIX, REFUSED, UUID, Call, endpoint
+from clarion.entrypoints.http.dialects.textit.entrance import negotiate
 from clarion.entrypoints.http.dialects.textit.pages import Page, base_url, no_rows
 from clarion.entrypoints.http.incoming import Incoming
 
@@ -50,6 +51,7 @@ def root_of(operations: tuple[Spoken, ...]) -> Spoken:
     nouns = sorted({operation.path.removeprefix(f"{PREFIX}/").removesuffix(".json") for operation in operations})
 
     async def handle(request: Incoming) -> Response[bytes]:
+        negotiate(request)
         base = base_url(request)
         return respond({noun: f"{base}{request.scope['path'].removesuffix('.json')}{noun}" for noun in nouns})
 
