@@ -40,7 +40,7 @@ def contact(contact: Contact, around: Around) -> models.Contact:
         name=full_name(contact),
         status=contact.status.value,
         language=contact.language,
-        urns=[_expanded(urn) for urn in urns] if around.is_expanded else urns,
+        urns=[_expanded(urn) if around.is_expanded else urn for urn in urns],
         groups=[mapping.reference(group) for group in around.groups.get(contact.id, ())],
         notes=[_note(note) for note in around.notes.get(contact.id, ())],
         fields={
