@@ -105,8 +105,10 @@ async def revoke_key(tx: Transaction, *, account_id: Id, key_id: Id) -> None:
         raise NotFound("key")
 
 
-async def authenticate(tx: Transaction, *, presented: str, tokens: AccessTokens | None = None) -> Principal:
-    """Recognises a key, or a token that stands for one, and notes the key's use.
+async def authenticate(
+    tx: Transaction, *, presented: str, tokens: AccessTokens | None = None, now: datetime | None = None
+) -> Principal:
+    """Recognises a key, or a token that stands for one and has not ended by `now`, and notes the key's use.
 
     A key is found by its public id and its secret compared in constant time. Keep no answer longer than five seconds:
     that is how soon a revocation must hold.
@@ -115,7 +117,7 @@ async def authenticate(tx: Transaction, *, presented: str, tokens: AccessTokens 
         Unauthenticated: it is malformed, unknown, wrong, expired or revoked; the caller is not told which.
     """
     if tokens is not None and presented.startswith(TOKEN_PREFIX):
-        return await _authenticate_token(tx, tokens.read(presented))
+        return await _authenticate_token(tx, tokens.read(presented), now or datetime.now(UTC))
     match = _PRESENTED.fullmatch(presented)
     key_id = parse_id(match[1]) if match else None
     found = await tx.keys.find_usable(key_id) if key_id else None
@@ -141,8 +143,8 @@ def joined(key_id: str, secret: str) -> str:
     return key_text(key_id, secret.removeprefix(begin))
 
 
-async def _authenticate_token(tx: Transaction, read: tuple[Id, datetime] | None) -> Principal:
-    found = await tx.keys.find_usable(read[0]) if read and read[1] > datetime.now(UTC) else None
+async def _authenticate_token(tx: Transaction, read: tuple[Id, datetime] | None, now: datetime) -> Principal:
+    found = await tx.keys.find_usable(read[0]) if read and read[1] > now else None
     if read is None or found is None:
         raise Unauthenticated(_NOT_VALID)
     principal = await _admitted(tx, found[0])

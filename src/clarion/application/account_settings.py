@@ -71,10 +71,13 @@ async def update_account(tx: Transaction, *, account_id: Id, draft: AccountDraft
             problems.append(Problem(field, result.rule, result.message))
         elif result is not UNSET:
             changes[field] = result
+    if draft.name is not UNSET:
+        try:
+            changes["name"] = checked_name(draft.name)
+        except Invalid as refused:
+            problems += refused.problems
     if problems:
         raise Invalid.of(problems)
-    if draft.name is not UNSET:
-        changes["name"] = checked_name(draft.name)
     if draft.date_style is not UNSET:
         changes["date_style"] = draft.date_style
     return await tx.accounts.update(dataclasses.replace(account, **changes))

@@ -109,7 +109,7 @@ class Doorkeeper:
             return known[0]
         asked_at = self._clock()
         async with self._database.transaction() as tx:
-            principal = await authenticate(tx, presented=presented, tokens=self._tokens)
+            principal = await authenticate(tx, presented=presented, tokens=self._tokens, now=self._today())
         if len(self._known) >= _REMEMBERED_KEYS:
             self._known.clear()
         self._known[name] = (principal, asked_at + REMEMBERED_S)
