@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.support import stage
 from tests.support.people import new_account
@@ -81,7 +83,7 @@ async def test_a_suppression_is_lifted_in_any_spelling_and_only_once(database: P
     await suppress(made, "ada@mail.example")
     assert [found.address_key for found in await listed(made)] == ["ada@mail.example"]
     lift = campaign_suppressions.lift_campaign_suppression
-    named = {"account_id": made.account_id, "campaign_id": made.campaign_id, "channel": EMAIL}
+    named: dict[str, Any] = {"account_id": made.account_id, "campaign_id": made.campaign_id, "channel": EMAIL}
     async with database.transaction() as tx:
         await lift(tx, **named, address="ADA@mail.example")
     for address in ("ada@mail.example", "nobody", "nul\0@mail.example"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.support import stage
@@ -209,7 +210,7 @@ async def test_a_stop_ends_the_readings(database: PostgresDatabase, database_url
 async def test_a_part_of_the_audience_is_not_read_again(database: PostgresDatabase) -> None:
     made = await built(database)
     async with database.transaction() as tx:
-        named = {"account_id": made.account_id, "campaign_id": made.campaign_id}
+        named: dict[str, Any] = {"account_id": made.account_id, "campaign_id": made.campaign_id}
         assert (await start_run(tx, **named, only=["a@x.example"])).run.recheck_at is None
         assert (await start_run(tx, **named)).run.recheck_at is not None
 

@@ -153,9 +153,10 @@ async def test_a_test_does_not_end_a_campaign_that_is_under_way_and_nor_does_its
 
 async def test_a_test_without_addresses_is_refused(database: PostgresDatabase) -> None:
     made = await stage.build(database, PEOPLE)
-    for only in (None, []):
+    givens: tuple[dict[str, list[str]], ...] = ({}, {"only": []})
+    for given in givens:
         with pytest.raises(Invalid) as refused:
-            await run(made, only=only, is_test=True)
+            await run(made, is_test=True, **given)
         assert [(p.field, p.rule) for p in refused.value.problems] == [("addresses", "required")]
 
 
@@ -205,10 +206,9 @@ async def test_what_a_call_says_is_kept_with_its_run(database: PostgresDatabase)
         source = await tx.runs.source(started.run.id)
     assert source is not None
     assert source.context == {"city": "Zürich", "n": [1, None]}
-    bad: dict[str, object]
-    for bad in ({"x": "\0"}, {"x": "\ud800"}, {"x": "a" * 300_000}, {"x": object()}):
+    for bad in ("\0", "\ud800", "a" * 300_000, object()):
         with pytest.raises(Invalid):
-            await run(made, context=bad)
+            await run(made, context={"x": bad})
 
 
 @pytest.mark.parametrize(

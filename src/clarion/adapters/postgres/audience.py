@@ -39,6 +39,12 @@ _NAMED: Final = """
  OR EXISTS (SELECT FROM group_member AS m WHERE m.group_id = ANY($2::bytea[]) AND m.contact_id = {person}))
 """
 
+# Two conditions, not one with an OR: so they are joins and not a look-up for each contact.
+_UNNAMED: Final = """
+AND c.id <> ALL($3::bytea[])
+AND NOT EXISTS (SELECT FROM group_member AS m WHERE m.group_id = ANY($2::bytea[]) AND m.contact_id = c.id)
+"""
+
 # index: contact_not_mailable, contact_by_email per suppression, group_member_pkey per candidate.
 _COUNT_BLOCKED: Final = """
 SELECT count(*) FROM (
@@ -52,8 +58,7 @@ SELECT count(*) FROM (
     UNION
     SELECT c.id FROM campaign_suppression AS s JOIN contact AS c ON c.account_id = $1 AND c.email_key = s.address_key
     WHERE s.campaign_id = $5 AND s.channel = 'email'
-) AS blocked JOIN contact AS c ON c.id = blocked.id
-WHERE {belongs}
+) AS blocked {joined} WHERE {belongs}
 """
 
 # From the cursor on. index: group_member_pkey, group_member_removed_by_group per group; contact_by_account for rules.
@@ -104,10 +109,12 @@ def counting(account_id: bytes, campaign: Campaign, rules: Sequence[Rule]) -> tu
     named = _count_named(campaign)
     selected = f"({named})" if named else "0"
     if rules:
-        unnamed = f"AND NOT {_NAMED.format(person='c.id')}" if named else ""
+        unnamed = _UNNAMED if named else ""
         selected += f" + (SELECT count(*) FROM ({_SELECTED.format(rules=selects)} {unnamed}) AS s)"
-    belongs = _belongs(selects if rules else None)
-    blocked = _COUNT_BLOCKED.format(belongs=belongs)
+    if rules:
+        blocked = _COUNT_BLOCKED.format(joined="JOIN contact AS c ON c.id = blocked.id", belongs=_belongs(selects))
+    else:
+        blocked = _COUNT_BLOCKED.format(joined="", belongs=_NAMED.format(person="blocked.id"))
     # What a statement does not mention has no type, and then no value can be bound to it.
     typed = "($2::bytea[], $3::bytea[], $4::text, $5::bytea) IS NULL"
     query = f"SELECT {selected}, ({blocked}), pg_current_snapshot()::text, {typed}"
