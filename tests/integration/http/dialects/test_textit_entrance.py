@@ -57,7 +57,7 @@ def basic(name: str, password: str) -> dict[str, str]:
 async def test_every_failure_to_say_who_one_is_is_403(
     anonymous: httpx.AsyncClient, caller: Caller, noun: str, authorization: str | None, said: str
 ) -> None:
-    headers = {"Authorization": authorization.format(key=caller.text).encode()} if authorization else {}
+    headers = {b"Authorization": authorization.format(key=caller.text).encode()} if authorization else {}
     response = await anonymous.get(f"/api/v2/{noun}.json", headers=headers)
     assert (response.status_code, response.json()) == (403, {"detail": said})
     assert "www-authenticate" not in response.headers

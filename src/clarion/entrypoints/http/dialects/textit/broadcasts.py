@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import UNSET
 
@@ -48,9 +48,9 @@ _MOMENT: Final = {"type": "string", "format": "date-time"}
         Parameter(name="after", about="Created at or after this moment", schema=_MOMENT),
         Parameter(name="before", about="Created at or before this moment", schema=_MOMENT),
     ),
-    answers={200: Answers("A page of broadcasts", Page)},
+    answers={200: Answers("A page of broadcasts", Page[models.Broadcast])},
 )
-async def listed(tx: Transaction, call: Call) -> Page:
+async def listed(tx: Transaction, call: Call) -> Page[models.Broadcast]:
     """Lists the broadcasts that were said over this API."""
     window = call.query.window()
     if window.is_void:
@@ -68,7 +68,7 @@ async def listed(tx: Transaction, call: Call) -> Page:
             tx, account_id=call.account_id, before=id_in(position), limit=limit, asked=asked
         )
 
-    async def view(rows: Sequence[Broadcast]) -> list[Any]:
+    async def view(rows: Sequence[Broadcast]) -> list[models.Broadcast]:
         return [sending_mapping.broadcast(row) for row in rows]
 
     return await page_of(call, "broadcasts", read, lambda row: row.id, view)

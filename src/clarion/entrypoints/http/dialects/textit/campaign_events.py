@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Rows
-from typing import Any, Final
+from typing import Final
 
 from clarion.application import campaign_events as steps
 from clarion.application.account_settings import get_account
@@ -33,9 +33,9 @@ _HOUR_LEAST, _HOUR_MOST = steps.HOURS[0], steps.HOURS[-1]
     summary="List campaign events, newest first",
     needs=(Permission.CAMPAIGNS_READ,),
     parameters=(UUID, CURSOR, Parameter(name="campaign", about="The UUID or the exact name of a campaign")),
-    answers={200: Answers("A page of campaign events", Page)},
+    answers={200: Answers("A page of campaign events", Page[models.CampaignEvent])},
 )
-async def listed(tx: Transaction, call: Call) -> Page:
+async def listed(tx: Transaction, call: Call) -> Page[models.CampaignEvent]:
     """Lists the events that are not deleted; those of archived campaigns too."""
     only, campaign = call.query.uuid(), call.query.text("campaign")
     by_id = campaign is not None and is_uuid(campaign)
@@ -52,7 +52,7 @@ async def listed(tx: Transaction, call: Call) -> Page:
             campaign_name=None if by_id else campaign,
         )
 
-    async def view(rows: Rows[CampaignEvent]) -> list[Any]:
+    async def view(rows: Rows[CampaignEvent]) -> list[models.CampaignEvent]:
         return [mapping.campaign_event(row, names) for row in rows]
 
     return await page_of(call, "campaign events", read, lambda row: row.id, view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Rows
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 from clarion.application import sequences
 from clarion.application.names import find_groups
@@ -41,9 +41,9 @@ class _Said(TypedDict):
         Parameter(name="after", about="Created at or after this moment", schema=_MOMENT),
         Parameter(name="before", about="Created at or before this moment", schema=_MOMENT),
     ),
-    answers={200: Answers("A page of campaigns", Page)},
+    answers={200: Answers("A page of campaigns", Page[models.Campaign])},
 )
-async def listed(tx: Transaction, call: Call) -> Page:
+async def listed(tx: Transaction, call: Call) -> Page[models.Campaign]:
     """Lists the campaigns that are not archived."""
     only, window = call.query.uuid(), call.query.window()
     if window.is_void:
@@ -60,7 +60,7 @@ async def listed(tx: Transaction, call: Call) -> Page:
             created_until=window.before,
         )
 
-    async def view(rows: Rows[Sequence]) -> list[Any]:
+    async def view(rows: Rows[Sequence]) -> list[models.Campaign]:
         return [mapping.campaign(row) for row in rows]
 
     return await page_of(call, "campaigns", read, lambda row: row.id, view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from clarion.application import contacts
 from clarion.application.account_settings import get_account
@@ -53,9 +53,9 @@ _MICROSECOND: Final = timedelta(microseconds=1)
         Parameter(name="after", about="Changed at or after this moment", schema=_MOMENT),
         Parameter(name="before", about="Changed at or before this moment", schema=_MOMENT),
     ),
-    answers={200: Answers("A page of contacts", Page)},
+    answers={200: Answers("A page of contacts", Page[models.Contact])},
 )
-async def listed(tx: Transaction, call: Call) -> Page:
+async def listed(tx: Transaction, call: Call) -> Page[models.Contact]:
     """Lists contacts."""
     account = await get_account(tx, account_id=call.account_id)
     window, contact_ids, group_id = call.query.window(), await _asked(tx, call, account), await group_in_query(tx, call)
@@ -77,7 +77,7 @@ async def listed(tx: Transaction, call: Call) -> Page:
             is_deleted=is_deleted,
         )
 
-    async def view(rows: Sequence[Contact]) -> list[Any]:
+    async def view(rows: Sequence[Contact]) -> list[models.Contact]:
         return [contact_mapping.deleted_contact(row) for row in rows] if is_deleted else await shown(tx, call, rows)
 
     return await page_of(call, f"contacts {is_deleted} {is_reverse}", read, _position, view)

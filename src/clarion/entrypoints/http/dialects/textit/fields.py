@@ -30,9 +30,9 @@ _FORMER_TYPES: Final = tuple("numeric" if name == "number" else name for name in
     summary="List contact fields, newest first",
     needs=(Permission.CONTACTS_READ,),
     parameters=(_KEY,),
-    answers={200: Answers("The fields", Page)},
+    answers={200: Answers("The fields", Page[models.Field])},
 )
-async def listed(tx: Transaction, call: Call) -> Page:
+async def listed(tx: Transaction, call: Call) -> Page[models.Field]:
     """Lists the fields; an account has fewer than a page holds."""
     key = call.query.text("key")
     fields = await list_fields(tx, account_id=call.account_id)

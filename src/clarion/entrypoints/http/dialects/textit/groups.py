@@ -32,9 +32,9 @@ GROUPS_LIMIT: Final = 250
         Parameter(name="name", about="A name in any capitals"),
         Parameter(name="manual_only", about="`1`: only groups without a query, which all of them are"),
     ),
-    answers={200: Answers("A page of groups", Page)},
+    answers={200: Answers("A page of groups", Page[models.Group])},
 )
-async def listed(tx: Transaction, call: Call) -> Page:
+async def listed(tx: Transaction, call: Call) -> Page[models.Group]:
     """Lists the groups."""
     call.query.exclusive("uuid", "name")
     only, name = call.query.uuid(), call.query.text("name")
@@ -45,7 +45,7 @@ async def listed(tx: Transaction, call: Call) -> Page:
             tx, account_id=call.account_id, before=before, limit=limit, only=only, name=name
         )
 
-    async def view(rows: Rows[Group]) -> list[Any]:
+    async def view(rows: Rows[Group]) -> list[models.Group]:
         return [mapping.group(row) for row in rows]
 
     return await page_of(call, "groups", read, lambda row: row.id, view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from clarion.application import broadcasts
 from clarion.application.account_settings import get_account
@@ -52,9 +52,9 @@ _SAID_IN: Final = "textit_message"
         Parameter(name="after", about="Created at or after this moment", schema=_MOMENT),
         Parameter(name="before", about="Created at or before this moment", schema=_MOMENT),
     ),
-    answers={200: Answers("A page of messages", Page)},
+    answers={200: Answers("A page of messages", Page[models.Message])},
 )
-async def listed(tx: Transaction, call: Call) -> Page:
+async def listed(tx: Transaction, call: Call) -> Page[models.Message]:
     """Lists what runs sent, tests aside; the time of a message is that of its run."""
     call.query.exclusive("contact", "folder", "label", "broadcast")
     window, place, states = call.query.window(), _place(call.query), _states(call.query)
@@ -71,7 +71,7 @@ async def listed(tx: Transaction, call: Call) -> Page:
             asked=asked,
         )
 
-    async def view(rows: Sequence[Sent]) -> list[Any]:
+    async def view(rows: Sequence[Sent]) -> list[models.Message]:
         ids = list({row.contact_id for row in rows if row.contact_id})
         contacts = {one.id: one for one in await contacts_with(tx, call, ids)} if ids else {}
         return [sending_mapping.message(row, contacts) for row in rows]

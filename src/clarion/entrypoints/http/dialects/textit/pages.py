@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -22,23 +22,24 @@ from clarion.entrypoints.http.incoming import Incoming
 PAGE_SIZE: Final = 250
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?", re.ASCII)
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Page(msgspec.Struct):
+class Page(msgspec.Struct, Generic[T]):
     """One page. `previous` is always null: lists are read forwards."""
 
     next: str | None
     previous: str | None
-    results: list[Any]
+    results: list[T]
 
 
 async def page_of(
     call: Call,
     name: str,
-    read: Callable[[bytes | None, int], Awaitable[list[T]]],
-    position: Callable[[T], bytes],
-    view: Callable[[Sequence[T]], Awaitable[list[Any]]],
-) -> Page:
+    read: Callable[[bytes | None, int], Awaitable[list[R]]],
+    position: Callable[[R], bytes],
+    view: Callable[[Sequence[R]], Awaitable[list[T]]],
+) -> Page[T]:
     """Reads one page of the list `name`: `read` gives rows behind a position, `view` shows them.
 
     Raises:
@@ -56,7 +57,7 @@ def id_in(position: bytes | None) -> Id | None:
     return None if position is None else Id(position)
 
 
-def no_rows() -> Page:
+def no_rows() -> Page[Any]:
     """A list with nothing in it."""
     return Page(None, None, [])
 

@@ -38,9 +38,9 @@ WORKSPACE, ORG = (
     summary="List flows; there are none",
     needs=(Permission.CAMPAIGNS_READ,),
     parameters=(UUID,),
-    answers={200: Answers("An empty list", Page)},
+    answers={200: Answers("An empty list", Page[models.Ref])},
 )
-async def flows(_tx: Transaction, call: Call) -> Page:
+async def flows(_tx: Transaction, call: Call) -> Page[models.Ref]:
     """Lists nothing: a flow is a dialogue, and there are none here."""
     call.query.uuid()
     return no_rows()
