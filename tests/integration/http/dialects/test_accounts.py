@@ -130,9 +130,11 @@ async def test_row_7_no_leads_is_a_conflict_and_the_missing_parts_have_their_cod
 ) -> None:
     campaign_id = await bounded(caller, closed_port, leads=0)
     assert_refused(await start(caller, campaign_id), 409, "CAMPAIGN_HAS_NO_LEADS")
-    for number, (fields, code) in enumerate(
-        (({"senderId": None}, "CHANNEL_NOT_CONNECTED"), ({"message": {}}, "WORKFLOW_NOT_READY"))
-    ):
+    lacking: list[tuple[dict[str, Any], str]] = [
+        ({"senderId": None}, "CHANNEL_NOT_CONNECTED"),
+        ({"message": {}}, "WORKFLOW_NOT_READY"),
+    ]
+    for number, (fields, code) in enumerate(lacking):
         copy = (await caller.post(f"/campaigns/{campaign_id}/duplicate")).json()["data"]["id"]
         contact = (await caller.post("/contacts", json={"email": f"a{number}@load.example"})).json()["data"]["id"]
         changed = await caller.patch(f"/campaigns/{copy}", json={"audience": {"contacts": [contact]}, **fields})
@@ -243,6 +245,8 @@ async def test_row_13_a_relay_that_does_not_answer_leaves_a_draft_that_starts_la
         campaign_id = await bounded(caller, closed_port)
         error = assert_refused(await start(caller, campaign_id), 502, "UPSTREAM_FAILED")
         assert "connection_failed" in str(error["message"])
+        once_more = await caller.post(f"/campaigns/{campaign_id}/runs", json={})
+        assert_refused(once_more, 502, "UPSTREAM_FAILED")
         await assert_draft(caller, campaign_id)
         sink = Sink()
         await sink.listen(closed_port)

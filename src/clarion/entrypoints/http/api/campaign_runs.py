@@ -14,7 +14,7 @@ from clarion.application.ports import Transaction
 from clarion.application.starts import CONTEXT_LIMIT, ONLY_LIMIT, StartedRun, email_keys, start_run
 from clarion.domain.access import Permission
 from clarion.entrypoints.http.api.campaign_verbs import AudienceCountView
-from clarion.entrypoints.http.api.campaigns import find
+from clarion.entrypoints.http.api.campaigns import ask_first, find
 from clarion.entrypoints.http.api.paging import HexId, as_ids
 from clarion.entrypoints.http.api.runs import RunView
 from clarion.entrypoints.http.operation import Call, Nothing, operation
@@ -75,8 +75,10 @@ class StartedRunView(msgspec.Struct, rename="camel"):
     statuses={
         409: "`CAMPAIGN_PAUSED`, `CAMPAIGN_NOT_STARTABLE`, `CAMPAIGN_NOT_BOUNDED`, `CAMPAIGN_NOT_RUNNING`, "
         "`CAMPAIGN_HAS_NO_LEADS`, `CHANNEL_NOT_CONNECTED` or `WORKFLOW_NOT_READY`",
+        502: "The sender's relay does not answer; nothing was started.",
     },
     find=find,
+    prepare=ask_first,
 )  # fmt: skip
 async def start(tx: Transaction, call: Call[RunInput, Nothing]) -> StartedRunView:
     """Opens one more run."""
@@ -91,6 +93,7 @@ async def start(tx: Transaction, call: Call[RunInput, Nothing]) -> StartedRunVie
         groups=None if given.audience is None else as_ids(given.audience.groups, "audience.groups"),
         segments=None if given.audience is None else as_ids(given.audience.segments, "audience.segments"),
     )
+    call.prepared.confirm()
     return StartedRunView.of(started)
 
 

@@ -15,10 +15,9 @@ from clarion.application.activation import Activation
 from clarion.application.activation import activate as activate_campaign
 from clarion.application.lifecycle import Started
 from clarion.application.ports import Transaction
-from clarion.application.way_out import WayOut, ask_way_out
 from clarion.domain.access import Permission
 from clarion.entrypoints.http.api.campaign_models import CampaignSummary, CampaignView, summary_fields
-from clarion.entrypoints.http.api.campaigns import find
+from clarion.entrypoints.http.api.campaigns import ask_first, find
 from clarion.entrypoints.http.operation import Call, Nothing, operation
 
 
@@ -93,10 +92,6 @@ async def activate(tx: Transaction, call: Call[Nothing, Nothing]) -> ActivationV
     return ActivationView.of(await activate_campaign(tx, **_named(call), links=call.edge.links))
 
 
-async def _ask_way_out(call: Call[Nothing, Nothing]) -> WayOut:
-    return await ask_way_out(call.edge.database, call.edge.app.prober, **_named(call))
-
-
 @operation(
     name="startCampaign", method="POST", path="/campaigns/{campaignId}/start", tag="campaigns",
     permission=Permission.CAMPAIGNS_EXECUTE, summary="Start a campaign",
@@ -112,7 +107,7 @@ async def _ask_way_out(call: Call[Nothing, Nothing]) -> WayOut:
         502: "The sender's relay does not answer; nothing was started.",
     },
     find=find,
-    prepare=_ask_way_out,
+    prepare=ask_first,
 )  # fmt: skip
 async def start(tx: Transaction, call: Call[Nothing, Nothing]) -> StartedCampaign:
     """Starts a campaign."""

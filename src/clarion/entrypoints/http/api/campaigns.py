@@ -16,6 +16,7 @@ from clarion.application.campaigns import (
     update_campaign,
 )
 from clarion.application.ports import Transaction
+from clarion.application.way_out import WayOut, ask_way_out
 from clarion.domain.access import Permission
 from clarion.domain.campaign import Campaign, CampaignState
 from clarion.entrypoints.http.api.campaign_models import CampaignInput, CampaignPatch, CampaignView
@@ -32,6 +33,12 @@ class CampaignsQuery(PageQuery, kw_only=True):
 async def find(tx: Transaction, call: Call[Any, Any]) -> Campaign:
     """The campaign in the path."""
     return await get_campaign(tx, account_id=call.account_id, campaign_id=call.id("campaignId", "campaign"))
+
+
+async def ask_first(call: Call[Any, Any]) -> WayOut:
+    """Asks the way out of the campaign in the path, before the transaction of its start."""
+    campaign_id, edge = call.id("campaignId", "campaign"), call.edge
+    return await ask_way_out(edge.database, edge.app.prober, account_id=call.account_id, campaign_id=campaign_id)
 
 
 @operation(

@@ -11,6 +11,7 @@ from typing import Final
 from clarion.application import campaigns, lifecycle
 from clarion.application.activation import rules_of
 from clarion.application.ports import Transaction
+from clarion.application.way_out import WayOut, ask_way_out
 from clarion.domain.access import Permission
 from clarion.domain.campaign import Campaign, CampaignState
 from clarion.domain.errors import Conflict
@@ -35,6 +36,13 @@ def _reply(campaign: Campaign, message: str) -> dict[str, str]:
     return {"id": str(campaign.number), "message": message}
 
 
+async def _ask_way_out(call: Call) -> WayOut:
+    async with call.edge.database.reading() as tx:
+        campaign = await find_campaign(tx, call)
+    edge = call.edge
+    return await ask_way_out(edge.database, edge.app.prober, account_id=call.account_id, campaign_id=campaign.id)
+
+
 @endpoint(
     name="start_campaign",
     method="POST",
@@ -43,11 +51,13 @@ def _reply(campaign: Campaign, message: str) -> dict[str, str]:
     description="A Pending campaign runs from now on: its start date becomes now, its end date stays. Takes no body.",
     needs=(Permission.CAMPAIGNS_EXECUTE,),
     answers=_answers(STARTED),
+    prepare=_ask_way_out,
 )
 async def start_campaign(tx: Transaction, call: Call) -> object:
     """Starts it; of many calls at once, one does."""
     campaign = await find_campaign(tx, call)
     await lifecycle.start(tx, account_id=call.account_id, campaign_id=campaign.id)
+    call.way_out.confirm()
     return _reply(campaign, STARTED)
 
 

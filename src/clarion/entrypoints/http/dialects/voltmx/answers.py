@@ -21,6 +21,7 @@ from clarion.domain.errors import (
     RateLimited,
     Unauthenticated,
     Unavailable,
+    UpstreamFailed,
 )
 from clarion.entrypoints.http.dialects.voltmx.entrance import carries_credentials
 from clarion.entrypoints.http.envelope import JSON
@@ -72,7 +73,7 @@ def answer(request: Incoming, error: Exception) -> Response[Any]:
     if isinstance(error, Unavailable):
         return _told(request, 500, SURPRISE, {"Retry-After": str(error.retry_after_s)})
     if isinstance(error, ClarionError):
-        return _told(request, 400, _sentence(error))
+        return _told(request, 500 if isinstance(error, UpstreamFailed) else 400, _sentence(error))
     return _told(request, 500, SURPRISE)
 
 

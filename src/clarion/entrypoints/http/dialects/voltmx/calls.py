@@ -7,13 +7,14 @@ A route is a function of a transaction and a `Call`; what it returns is the body
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 from litestar import Response
 
 from clarion.application.ports import Transaction
+from clarion.application.way_out import WayOut
 from clarion.domain.access import Permission, Principal
 from clarion.domain.errors import NotFound
 from clarion.domain.ids import Id
@@ -46,6 +47,7 @@ class Call:
     request: Incoming
     principal: Principal
     body: dict[str, Any]
+    way_out: WayOut = field(default_factory=WayOut)
 
     @property
     def account_id(self) -> Id:
@@ -92,8 +94,12 @@ def endpoint(
     body_example: Any = None,  # noqa: ANN401 - any JSON
     parameters: tuple[Parameter, ...] = (),
     is_promise: bool = False,
+    prepare: Callable[[Call], Awaitable[WayOut]] | None = None,
 ) -> Callable[[Work], Spoken]:
-    """Declares what a path does on a method. `is_promise`: no send against the change follows its answer."""
+    """Declares what a path does on a method. `is_promise`: no send against the change follows its answer.
+
+    `prepare` uses the network before the transaction begins; what it gives is the call's `way_out`.
+    """
 
     def declared(work: Work) -> Spoken:
         async def handle(request: Incoming) -> Response[Any]:
@@ -101,6 +107,8 @@ def endpoint(
             principal = await admit(request, needs)
             said = await _body_of(request, edge, is_read=body is not None) if method == "POST" else {}
             call = Call(edge, request, principal, said)
+            if prepare:
+                call = replace(call, way_out=await prepare(call))
 
             async def effect(tx: Transaction) -> object:
                 return await work(tx, call)
