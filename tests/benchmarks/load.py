@@ -1,4 +1,4 @@
-"""A load generator for calls with recipients: raw HTTP/1.1 over connections that are kept open, in a process of its own.
+"""A load generator for calls with recipients: raw HTTP/1.1 over connections kept open, in a process of its own.
 
 Cheap enough not to be what is measured: no HTTP library, bodies made from a pattern, one write a call. Each call has a
 request id and recipients of its own. Writes one JSON object to its output: when each call went out and was answered.
@@ -17,6 +17,7 @@ from typing import cast
 import uvloop
 
 ADDRESS = "person.{:07}@load.example"
+EXTERNAL = "called.{:07}@load.example"
 
 
 class Caller(asyncio.Protocol):
@@ -45,7 +46,7 @@ class Caller(asyncio.Protocol):
             self._seen = b""
             self._answer.set_result(int(head[9:12]))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError("the server closed the connection"))
 
@@ -66,12 +67,16 @@ class Load:
         first = self._next
         self._next += self._options.recipients
         people = ",".join(
-            f'{{"contact":{{"email":"{ADDRESS.format(1 + number % self._options.people)}"}},'
-            f'"context":{{"order":{{"id":"o-{number}","total":"12.50"}},"city":"Northmere"}}}}'
+            f'{{{self._who(number)},"context":{{"order":{{"id":"o-{number}","total":"12.50"}},"city":"Northmere"}}}}'
             for number in range(first, self._next)
         )
         body = f'{{"requestId":"{self._options.name}-{first}","recipients":[{people}]}}'
         return first, f"{self._head}{len(body)}\r\n\r\n{body}".encode()
+
+    def _who(self, number: int) -> str:
+        if self._options.external:
+            return f'"addresses":{{"email":"{EXTERNAL.format(number)}"}}'
+        return f'"contact":{{"email":"{ADDRESS.format(1 + number % self._options.people)}"}}'
 
     async def run(self) -> None:
         """Calls for the time asked, as fast as the connections allow or at a rate."""
@@ -123,6 +128,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rate", type=float, default=0)
+    parser.add_argument("--external", action="store_true", help="to addresses of nobody known")
     options = parser.parse_args()
     load = Load(options)
     uvloop.run(load.run())

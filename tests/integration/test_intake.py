@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support import calls
 from tests.support.calls import call, to
+from tests.support.stage import Stage
 
 from clarion.adapters.postgres.database import PostgresDatabase
-from clarion.application.triggers import TriggerRecipient
+from clarion.application.accepting import Answer, accept
+from clarion.application.calls import KnownCall
+from clarion.application.ports import Transaction
+from clarion.application.triggers import Audience, TriggerRecipient, get_execution, trigger_audience
 from clarion.domain.campaign import Category
-from clarion.domain.errors import Conflict, Invalid, NotFound
+from clarion.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from clarion.domain.execution import Execution
 from clarion.domain.suppression import SuppressionReason
+from clarion.pipeline import due
+from clarion.pipeline import intake as intake_module
 from clarion.pipeline.intake import Intake
 
 ANN, BEN, CAT = "ann@load.example", "ben@load.example", "cat@load.example"
@@ -217,3 +225,81 @@ async def test_a_call_whose_caller_has_gone_is_stored(database: PostgresDatabase
     asked.cancel()
     await intake.aclose()
     assert set(await made.rows()) == {ANN}
+
+
+async def test_a_scheduled_audience_starts_when_its_time_has_come(database: PostgresDatabase) -> None:
+    made = await calls.build(database, [ANN])
+    execution = await scheduled(made)
+    assert await due.execute_due(database) == 0
+    await made.execute("UPDATE execution SET execute_at = now()")
+    assert await due.execute_due(database) == 1
+    async with database.reading() as tx:
+        now = await get_execution(tx, account_id=made.account_id, execution_id=execution.id)
+    assert (now.state, now.run_id) == ("triggered", await made.run_id())
+    assert await due.execute_due(database) == 0
+
+
+async def test_a_scheduled_audience_that_cannot_start_fails_with_the_reason(database: PostgresDatabase) -> None:
+    made = await calls.build(database, [ANN])
+    execution = await scheduled(made)
+    await made.execute("UPDATE execution SET execute_at = now()")
+    await made.execute("UPDATE campaign SET state = 'stopped'")
+    await due.execute_due(database)
+    async with database.reading() as tx:
+        now = await get_execution(tx, account_id=made.account_id, execution_id=execution.id)
+    assert now.state == "failed"
+    assert (now.problem or "").startswith("CAMPAIGN_NOT_RUNNING")
+
+
+async def scheduled(made: Stage) -> Execution:
+    """An audience of the stage's group, in an hour."""
+    async with made.database.transaction() as tx:
+        return await trigger_audience(
+            tx,
+            account_id=made.account_id,
+            campaign_id=made.campaign_id,
+            audience=Audience(groups=(made.group_id,)),
+            execute_at=datetime.now(UTC) + timedelta(hours=1),
+        )
+
+
+async def test_more_calls_than_may_wait_are_told_to_come_again(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await calls.build(database, [ANN])
+    monkeypatch.setattr(intake_module, "WAITING_RECIPIENTS", 5)
+    intake = Intake(database)
+    answers = await asyncio.gather(*(intake.submit(call(made, ANN)) for _ in range(20)), return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, Unavailable)]
+    assert refused
+    assert len(await stored_addresses(database)) == 20 - len(refused)
+
+
+async def stored_addresses(database: PostgresDatabase) -> list[str]:
+    """The address of every delivery."""
+    async with database.reading() as tx:
+        return [row["address"] for row in await tx.connection.fetch("SELECT address FROM delivery")]
+
+
+async def test_a_surprise_in_a_group_is_told_to_the_call_it_belongs_to(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await calls.build(database, [ANN, BEN])
+
+    async def accept_all_but_ben(tx: Transaction, group: Sequence[KnownCall]) -> list[Answer]:
+        if any(one.call.request_id == "ben" for one in group):
+            raise ValueError("a bug")
+        return await accept(tx, group)
+
+    monkeypatch.setattr(intake_module, "accept", accept_all_but_ben)
+    intake = Intake(database)
+    ann, ben, again = await asyncio.gather(
+        intake.submit(call(made, ANN)),
+        intake.submit(call(made, BEN, request_id="ben")),
+        intake.submit(call(made, ANN)),
+        return_exceptions=True,
+    )
+    assert isinstance(ann, Execution)
+    assert isinstance(ben, ValueError)
+    assert isinstance(again, Execution)
+    assert await stored_addresses(database) == [ANN, ANN]

@@ -5,12 +5,13 @@ Runs are immutable in all that a plan depends on, so a cached plan is never stal
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from clarion.application.messages import plan_of_run
-from clarion.application.ports import Database
+from clarion.application.ports import Database, Transaction
 from clarion.application.ports.channel import Channel
 from clarion.domain.campaign import Category
 from clarion.domain.errors import Invalid
@@ -23,6 +24,11 @@ from clarion.rendering.templates import RenderFault
 
 _KEPT: Final = 64
 """Runs whose plans one worker keeps."""
+
+
+SENDER_KEPT_S: Final = 1.0
+"""How long a sender is not read again: calls make many small batches, and each would wait for it."""
+_Found = tuple[Sender, bytes | None]
 
 
 class Channels(Protocol):
@@ -62,19 +68,21 @@ class Plans:
         self._channels = channels
         self._links = links
         self._kept: OrderedDict[Id, _Compiled] = OrderedDict()
+        self._senders: dict[Id, tuple[_Found, float]] = {}
 
     async def route(self, account_id: Id, run_id: Id, sender_id: Id) -> Route | None:
         """The plan and channel of a run; None when the run, its sender or its content is gone or broken.
 
-        The sender is read each time, so that a changed password or limit takes effect with the next batch.
+        The sender is read again after a second, so that a changed password or limit soon takes effect.
         """
-        async with self._database.reading() as tx:
-            found = await tx.senders.get_with_password(account_id, sender_id)
-            if found is None:
-                return None
-            sender, sealed = found
-            compiled = self._kept.get(run_id)
-            source = None if compiled else await tx.runs.source(run_id)
+        compiled, found, source = self._kept.get(run_id), self._sender(sender_id), None
+        if compiled is None or found is None:
+            async with self._database.reading() as tx:
+                found = found or await self._read_sender(tx, account_id, sender_id)
+                source = None if compiled else await tx.runs.source(run_id)
+        if found is None:
+            return None
+        sender, sealed = found
         if source is not None:
             try:
                 plan = plan_of_run(source, sender, self._links)
@@ -88,3 +96,16 @@ class Plans:
         if compiled is None:
             return None
         return Route(compiled.plan, compiled.context, self._channels.of(sender, sealed), compiled.category, sender)
+
+    def _sender(self, sender_id: Id) -> _Found | None:
+        found, until = self._senders.get(sender_id, (None, 0.0))
+        return found if time.monotonic() < until else None
+
+    async def _read_sender(self, tx: Transaction, account_id: Id, sender_id: Id) -> _Found | None:
+        until = time.monotonic() + SENDER_KEPT_S
+        found = await tx.senders.get_with_password(account_id, sender_id)
+        if len(self._senders) >= _KEPT:
+            self._senders.clear()
+        if found is not None:
+            self._senders[sender_id] = (found, until)
+        return found
