@@ -1,0 +1,53 @@
+"""`clarion account`: an account is made, shown and set, and mistakes are one sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.conftest import TEST_KEY
+from typer.testing import CliRunner, Result
+
+from clarion.domain.errors import Invalid, NotFound
+from clarion.entrypoints.cli import app
+
+
+@pytest.fixture
+def place(database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a command that works on a fresh database."""
+    return {
+        "CLARION_DATA_DIR": str(tmp_path / "data"),
+        "CLARION_DATABASE_URL": database_url,
+        "CLARION_SECRET_KEY": TEST_KEY,
+    }
+
+
+def account(place: dict[str, str], *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["account", *arguments], env=place)
+
+
+def test_an_account_is_made_listed_set_and_shown(place: dict[str, str]) -> None:
+    made = account(place, "create", "Acme", "--owner-email", "ada@mail.example")
+    found = re.fullmatch(r"account  ([0-9a-f]{24})\nkey      clarion_\w{24}_[\w-]{43}\n", made.stdout)
+    assert found
+    assert account(place, "list").stdout == f"{found[1]}  Acme\n"
+    changed = account(
+        place, "set", found[1], "--timezone", "Africa/Nairobi", "--languages", "eng,swa", "--sandbox", "prod"
+    )
+    assert "timezone     Africa/Nairobi\n" in changed.stdout
+    assert "languages    eng,swa\n" in changed.stdout
+    cleared = account(place, "set", found[1], "--sandbox", "")
+    assert "sandbox      -\n" in cleared.stdout
+    assert account(place, "show", found[1]).stdout == cleared.stdout
+
+
+@pytest.mark.parametrize("which", ["nonsense", "0" * 24])
+def test_an_unknown_account_is_told(place: dict[str, str], which: str) -> None:
+    assert isinstance(account(place, "show", which).exception, NotFound)
+
+
+def test_a_wrong_setting_is_told(place: dict[str, str]) -> None:
+    made = account(place, "create", "Acme").stdout.split()[1]
+    assert isinstance(account(place, "set", made, "--timezone", "Mars/Phobos").exception, Invalid)
+    assert account(place, "set", made, "--date-style", "backwards").exit_code == 2
