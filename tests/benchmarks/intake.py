@@ -1,6 +1,7 @@
 """The intake benchmark: calls with recipients against the real API, workers and database, all on this machine.
 
     python -m tests.benchmarks.intake                  each figure for ten seconds
+    python -m tests.benchmarks.intake --dialect ajo    by Adobe's API instead of the native one
     python -m tests.benchmarks.intake --bulk 1000000   and the latency while a bulk run of so many is under way
 
 Every call has a request id of its own and is on disk before it is answered. Prints a table and one JSON line.
@@ -64,6 +65,8 @@ class Place:
     port: int
     key: str
     path: str
+    campaign: str
+    """The campaign to call by Adobe's API; empty when it is called natively."""
     people: int
     pids: dict[str, list[int]]
     folder: Path
@@ -131,7 +134,8 @@ def load(
         [sys.executable, "-m", "tests.benchmarks.load", "--path", place.path, "--key", place.key, "--name", name,
          "--output", str(output), "--port", str(place.port), "--recipients", str(recipients),
          "--connections", str(connections), "--people", str(place.people), "--seconds", str(seconds),
-         "--rate", str(rate), *(() if first is None else ("--external", "--first", str(first)))],
+         "--rate", str(rate), *(("--campaign", place.campaign) if place.campaign else ()),
+         *(() if first is None else ("--external", "--first", str(first)))],
         check=True,
     )  # fmt: skip
     cpu = meter.read()
@@ -232,6 +236,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--bulk", type=int, default=0, help="recipients of a bulk run to measure the latency under")
     parser.add_argument("--calls", type=float, default=20, help="calls a second while the latency is measured")
+    parser.add_argument("--dialect", choices=("native", "ajo"), default="native", help="whose API is called")
     parser.add_argument("--only-latency", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="clarion-intake-") as name, EmbeddedServer(Path(name) / "data") as server:
@@ -264,7 +269,10 @@ def main() -> int:
             assert server.pid is not None
             place = Place(
                 url=server.url, port=port, key=key, folder=folder, sink_log=sink_log, people=100_000,
-                path=f"/v1/accounts/{made.account_id.hex()}/campaigns/{campaign_id.hex()}/trigger",
+                path="/ajo/im/executions/unitary"
+                if options.dialect == "ajo"
+                else f"/v1/accounts/{made.account_id.hex()}/campaigns/{campaign_id.hex()}/trigger",
+                campaign=campaign_id.hex() if options.dialect == "ajo" else "",
                 pids={"api": [api_pid], "worker": workers.pids, "database": [server.pid], "sink": [sink_pid]},
             )  # fmt: skip
             found = {} if options.only_latency else measure(place, options)

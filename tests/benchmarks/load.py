@@ -59,7 +59,7 @@ class Load:
         self._next = options.first
         self._head = (
             f"POST {options.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {options.key}\r\n"
-            "Content-Type: application/json\r\nContent-Length: "
+            f"{self._adobe_headers()}Content-Type: application/json\r\nContent-Length: "
         )
         self.calls: list[tuple[float, float, int, int]] = []
 
@@ -70,10 +70,22 @@ class Load:
             f'{{{self._who(number)},"context":{{"order":{{"id":"o-{number}","total":"12.50"}},"city":"Northmere"}}}}'
             for number in range(first, self._next)
         )
-        body = f'{{"requestId":"{self._options.name}-{first}","recipients":[{people}]}}'
+        campaign = f'"campaignId":"{self._options.campaign}",' if self._options.campaign else ""
+        body = f'{{{campaign}"requestId":"{self._options.name}-{first}","recipients":[{people}]}}'
         return first, f"{self._head}{len(body)}\r\n\r\n{body}".encode()
 
+    def _adobe_headers(self) -> str:
+        if not self._options.campaign:
+            return ""
+        client_id = self._options.key.split("_")[1]
+        return f"x-api-key: {client_id}\r\nx-gw-ims-org-id: acme@AdobeOrg\r\nx-sandbox-name: prod\r\n"
+
     def _who(self, number: int) -> str:
+        if self._options.campaign:
+            kind, address = ("external", EXTERNAL.format(number)) if self._options.external else (
+                "aep", ADDRESS.format(1 + number % self._options.people)
+            )  # fmt: skip
+            return f'"type":"{kind}","namespace":"email","userId":"{address}"'
         if self._options.external:
             return f'"addresses":{{"email":"{EXTERNAL.format(number)}"}}'
         return f'"contact":{{"email":"{ADDRESS.format(1 + number % self._options.people)}"}}'
@@ -125,6 +137,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", required=True)
     for name in ("port", "recipients", "connections", "people"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--campaign", help="calls this campaign as Adobe's callers do")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rate", type=float, default=0)
