@@ -25,7 +25,7 @@ from clarion.domain.errors import NotFound
 from clarion.domain.ids import Id
 from clarion.rendering.links import Links
 from clarion.rendering.text_as_html import text_as_html
-from clarion.rendering.translation.adobe_source import literal
+from clarion.rendering.translation.writing import literal
 
 NAME_LIMIT: Final = 60
 NOTICE: Final = "broadcast_failed"

@@ -13,7 +13,7 @@ from clarion.domain.errors import Invalid, Problem
 from clarion.rendering.faults import LanguageFault
 from clarion.rendering.language import read_template
 from clarion.rendering.nodes import Hole, Node, Text
-from clarion.rendering.translation.adobe_source import literal, source_of
+from clarion.rendering.translation.writing import literal, source_of
 
 _LINE: Final = "<br>\n"
 

@@ -2,7 +2,7 @@
 
 What comes out is read by `rendering.language` like any author's text, so nothing here decides what is safe. A construct
 that has no counterpart is refused by name and line. Where to read next: `adobe_tags` (cutting it into tags),
-`adobe_expressions` (paths and expressions), `adobe_names` (profile, context), `adobe_source` (how it is written).
+`adobe_expressions` (paths and expressions), `adobe_names` (profile, context), `writing` (how it is written).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from clarion.rendering.lexer import Token
 from clarion.rendering.translation.adobe_expressions import PqlReader, read_path, tokens
 from clarion.rendering.translation.adobe_functions import as_printed, as_truth, negated
 from clarion.rendering.translation.adobe_names import Scope
-from clarion.rendering.translation.adobe_source import literal, source_of
 from clarion.rendering.translation.adobe_tags import Piece, pieces_of
+from clarion.rendering.translation.writing import literal, source_of
 
 _BLOCK: Final = re.compile(r"#\s*(\w+)(?:\s+(.*))?", re.DOTALL)
 _ALIAS: Final = re.compile(r"(.*?)\s+as\s*\|\s*(\w{1,80})(?:\s+(\w{1,80}))?\s*\|", re.DOTALL)

@@ -11,8 +11,8 @@ from typing import Final
 
 from clarion.rendering.expressions import Const, Expr, Item, Name
 from clarion.rendering.faults import LanguageFault
-from clarion.rendering.translation.adobe_source import literal, source_of
 from clarion.rendering.translation.translated import Translated
+from clarion.rendering.translation.writing import literal, source_of
 
 COLUMNS: Final = {
     "email": "email",

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Final
 
 from clarion.rendering.expressions import Const, Expr
-from clarion.rendering.translation.adobe_source import literal, source_of
 from clarion.rendering.translation.textit_expressions import read_expression
 from clarion.rendering.translation.textit_functions import BadCall, printed
 from clarion.rendering.translation.textit_names import ROOTS, looked_up
 from clarion.rendering.translation.translated import Translated
+from clarion.rendering.translation.writing import literal, source_of
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 _PART: Final = re.compile(r'[()]|"(?:[^"\\]|\\.)*"', re.DOTALL)

@@ -10,8 +10,8 @@ from typing import Final
 
 from clarion.domain.contact_field import key_of
 from clarion.rendering.expressions import Const, Expr, Filter, Item, Name
-from clarion.rendering.translation.adobe_source import literal, source_of
 from clarion.rendering.translation.translated import Translated
+from clarion.rendering.translation.writing import literal, source_of
 
 COLUMNS: Final = {
     "first_name": "firstName",

@@ -27,7 +27,7 @@ from clarion.entrypoints.http.dialects.textit.sending_mapping import FOLDERS, me
 from clarion.entrypoints.http.dialects.textit.texts import TEXT_LIMIT
 from clarion.entrypoints.http.dialects.textit.urns import read_urn
 from clarion.entrypoints.http.dialects.textit.wording import read_attachments, read_quick_replies
-from clarion.rendering.translation.adobe_source import literal
+from clarion.rendering.translation.writing import literal
 
 SCOPE: Final = "v2.messages"
 _MOMENT: Final = {"type": "string", "format": "date-time"}
