@@ -54,6 +54,11 @@ WHERE c.id = $2 AND c.account_id = $1 RETURNING {CONTACT}
 """
 
 # index: contact_pkey.
+_TOUCH = """
+UPDATE contact SET updated_at = now() WHERE account_id = $1 AND id = ANY($2::bytea[]) AND deleted_at IS NULL
+"""
+
+# index: contact_pkey.
 _SET_STATUS = """
 UPDATE contact SET status = $3, updated_at = now()
 WHERE account_id = $1 AND id = ANY($2::bytea[]) AND deleted_at IS NULL AND status <> $3 RETURNING id
@@ -124,6 +129,10 @@ class ContactStore(BulkContacts):
         except asyncpg.UniqueViolationError as error:
             raise taken(error) from error
         return known(row)
+
+    async def touch(self, account_id: Id, contact_ids: Sequence[Id]) -> None:
+        """Makes now the time of the last change of contacts that are not deleted."""
+        await self._connection.execute(_TOUCH, account_id, list(contact_ids))
 
     async def set_status(self, account_id: Id, contact_ids: Sequence[Id], status: ContactStatus) -> list[Id]:
         """Gives contacts that are not deleted another status; returns those that had a different one."""

@@ -109,6 +109,10 @@ class Contacts(Protocol):
         """
         ...
 
+    async def touch(self, account_id: Id, contact_ids: Sequence[Id]) -> None:
+        """Makes now the time of the last change of contacts that are not deleted."""
+        ...
+
     async def set_status(self, account_id: Id, contact_ids: Sequence[Id], status: ContactStatus) -> list[Id]:
         """Gives contacts that are not deleted another status; returns those that had a different one."""
         ...

@@ -19,7 +19,9 @@ async def test_many_contacts_join_and_leave_a_group(workspace: Workspace, ann: d
     body = {"contacts": [ann["urns"][0], bob["uuid"]], "action": "add", "group": "Farmers"}
     done = await workspace.post("contact_actions", body)
     assert (done.status_code, done.content) == (204, b"")
-    assert {row["uuid"] for row in await workspace.rows("contacts", group="Farmers")} == {ann["uuid"], bob["uuid"]}
+    joined = await workspace.rows("contacts", group="Farmers")
+    assert {row["uuid"] for row in joined} == {ann["uuid"], bob["uuid"]}
+    assert min(row["modified_on"] for row in joined) > bob["modified_on"]
     await workspace.post("contact_actions", body | {"action": "remove", "contacts": [bob["uuid"]]})
     assert [row["uuid"] for row in await workspace.rows("contacts", group="Farmers")] == [ann["uuid"]]
 

@@ -164,6 +164,11 @@ async def test_the_root_tells_strangers_where_everything_is(anonymous: httpx.Asy
     response = await anonymous.get("/api/v2/.json")
     base = str(anonymous.base_url).rstrip("/")
     assert response.json() == {noun: f"{base}/api/v2/{noun}" for noun in ENDPOINTS}
+    for url in response.json().values():
+        described = await anonymous.get(url)
+        assert (described.status_code, described.headers["location"]) == (302, "/docs")
+    assert (await anonymous.get("/docs")).status_code == 200
+    assert (await anonymous.get("/api/v2/nope")).status_code == 404
 
 
 @pytest.mark.parametrize(

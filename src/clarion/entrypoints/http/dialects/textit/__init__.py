@@ -45,7 +45,7 @@ _NOUNS: Final = (
     workspace.WORKSPACE,
     workspace.ORG,
 )
-_OPERATIONS: Final = (*_NOUNS, workspace.root_of(_NOUNS))
+_OPERATIONS: Final = (*_NOUNS, workspace.root_of(_NOUNS), workspace.reference_of(_NOUNS))
 
 
 def _owns(path: str) -> bool:

@@ -81,7 +81,7 @@ class Answerer:
     def _answer_routing(self, request: Incoming, error: HTTPException) -> Response[Any]:
         if error.status_code == 405:
             path = request.scope["path"]
-            allowed = next((methods for known, methods in self._methods.items() if path.endswith(known)), [])
+            allowed = next((methods for known, methods in self._methods.items() if path.endswith(known)), ["GET"])
             sentence = f'Method "{request.scope["method"]}" not allowed.'
             return respond({"detail": sentence}, 405, {"Allow": ", ".join(allowed)})
         if error.status_code == 404:

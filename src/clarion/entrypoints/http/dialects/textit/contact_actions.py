@@ -60,11 +60,15 @@ def _check(action: str, contacts: list[Contact], *, has_group: bool) -> None:
         raise of_body(f"Non-active contacts cannot be added to groups: {', '.join(as_uuid(s.id) for s in strangers)}")
 
 
+async def _regroup(tx: Transaction, account_id: Id, action: str, contact_ids: list[Id], group_id: Id) -> None:
+    change = groups.add_members if action == "add" else groups.remove_members
+    await change(tx, account_id=account_id, group_id=group_id, contact_ids=contact_ids)
+    await tx.contacts.touch(account_id, contact_ids)
+
+
 async def _act(tx: Transaction, account_id: Id, action: str, contact_ids: list[Id], group_id: Id | None) -> None:
-    if action == "add" and group_id:
-        await groups.add_members(tx, account_id=account_id, group_id=group_id, contact_ids=contact_ids)
-    elif action == "remove" and group_id:
-        await groups.remove_members(tx, account_id=account_id, group_id=group_id, contact_ids=contact_ids)
+    if group_id:
+        await _regroup(tx, account_id, action, contact_ids, group_id)
     elif action in ("block", "unblock"):
         status = ContactStatus.BLOCKED if action == "block" else ContactStatus.ACTIVE
         await change_status(tx, account_id=account_id, contact_ids=contact_ids, status=status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from litestar import Response
 
 from clarion.application.account_settings import get_account
@@ -10,10 +12,13 @@ from clarion.domain.access import Permission
 from clarion.entrypoints.http.dialect import Answers, Spoken
 from clarion.entrypoints.http.dialects.textit import mapping, models
 from clarion.entrypoints.http.dialects.textit.answers import respond
-from clarion.entrypoints.http.dialects.textit.calls import PREFIX, REFUSED, UUID, Call, endpoint
+from clarion.entrypoints.http.dialects.textit.calls import NOT_HERE, PREFIX, REFUSED, UUID, Call, endpoint
 from clarion.entrypoints.http.dialects.textit.entrance import negotiate
 from clarion.entrypoints.http.dialects.textit.pages import Page, base_url, no_rows
+from clarion.entrypoints.http.dialects.textit.refusals import detail
 from clarion.entrypoints.http.incoming import Incoming
+
+_REFERENCE: Final = "/docs"
 
 
 async def _shown(tx: Transaction, call: Call) -> models.Workspace:
@@ -46,9 +51,34 @@ async def flows(_tx: Transaction, call: Call) -> Page[models.Ref]:
     return no_rows()
 
 
+def reference_of(operations: tuple[Spoken, ...]) -> Spoken:
+    """Where the links of the root lead: an endpoint without `.json` is its description, which is in our reference."""
+    nouns = _nouns(operations)
+
+    async def handle(request: Incoming) -> Response[bytes]:
+        if request.path_params["noun"] not in nouns:
+            raise detail("Not found.", 404)
+        return respond(None, 302, {"Location": _REFERENCE})
+
+    return Spoken(
+        name="textit_get_reference",
+        method="GET",
+        path=f"{PREFIX}/{{noun}}",
+        summary="Read about an endpoint",
+        path_schemas={"noun": {"type": "string", "enum": nouns}},
+        answers={302: Answers("To the reference")} | NOT_HERE,
+        is_public=True,
+        handler=handle,
+    )
+
+
+def _nouns(operations: tuple[Spoken, ...]) -> list[str]:
+    return sorted({operation.path.removeprefix(f"{PREFIX}/").removesuffix(".json") for operation in operations})
+
+
 def root_of(operations: tuple[Spoken, ...]) -> Spoken:
     """The list of endpoints at `/api/v2/.json`, open to everybody."""
-    nouns = sorted({operation.path.removeprefix(f"{PREFIX}/").removesuffix(".json") for operation in operations})
+    nouns = _nouns(operations)
 
     async def handle(request: Incoming) -> Response[bytes]:
         negotiate(request)
