@@ -18,7 +18,7 @@ from clarion.domain.content import PUSH_LIMIT, SMS_LIMIT, PushContent, SmsConten
 from clarion.domain.errors import Problem
 from clarion.rendering.texts import check_template
 
-NAME_LIMIT: Final = 200
+NAME_LIMIT: Final = 255
 DESCRIPTION_LIMIT: Final = 2000
 EXTRAS_LIMIT: Final = 256 * 1024
 """Bytes of what dialects keep with a campaign, as JSON."""

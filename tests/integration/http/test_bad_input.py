@@ -194,7 +194,7 @@ async def test_an_unknown_object_is_told_before_a_mistake_in_the_body(caller: Ca
         ("/suppressions/import", {"addresses": ["a@x.example"] * 10_001}, "addresses", "maxItems"),
         ("/senders", {"ratePerSecond": 1e-320}, "ratePerSecond", "minimum"),
         ("/senders", {"port": 65536}, "port", "maximum"),
-        ("/campaigns", {"name": "x" * 201}, "name", "maxLength"),
+        ("/campaigns", {"name": "x" * 256}, "name", "maxLength"),
     ],
 )
 async def test_a_broken_limit_is_named_as_json_schema_names_it(

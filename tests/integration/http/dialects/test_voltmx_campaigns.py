@@ -65,6 +65,7 @@ async def test_a_campaign_without_a_message_is_a_draft_and_becomes_pending_with_
         ({"name": ...}, "name is missing"),
         ({"name": "  "}, "name is missing"),
         ({"name": 7}, "name must be text"),
+        ({"name": "x" * 256}, "name must have at most 255 characters"),
         ({"startDateStr": ...}, "startDateStr is missing"),
         ({"endDateStr": ...}, "endDateStr is missing"),
         ({"startDateStr": "2027-03-20T09:00:00Z"}, "startDateStr must be in the format MM/dd/yyyy hh:mm:ss aa"),
@@ -194,6 +195,11 @@ async def test_messages_of_channels_that_are_not_sent_are_kept_and_shown(scene: 
     assert [one["messageChannel"] for one in seen["campaignChannelPriorities"]] == ["PUSH", "Email", "SMS"]
 
 
+async def test_a_name_may_have_255_characters(scene: Volt) -> None:
+    name = "x" * 255
+    assert (await scene.get(f"campaigns/{await scene.made(name=name)}"))["name"] == name
+
+
 async def test_a_pending_campaign_is_replaced_whole_and_keeps_who_made_it(scene: Volt) -> None:
     campaign = await scene.made()
     moved = ahead(hours=5)
@@ -229,3 +235,42 @@ async def test_criteria_are_counted_and_a_publish_changes_nothing(scene: Volt) -
     published = await scene.done(f"campaigns/{campaign}/publish")
     assert published == {"id": campaign, "message": "Campaign published successfully"}
     assert await scene.status(campaign) == "Pending"
+
+
+async def test_a_campaign_of_another_kind_is_shown_but_not_replaced(scene: Volt) -> None:
+    native = {"name": "Calls", "category": "transactional", "kind": "triggered"}
+    headers = {"Authorization": f"Bearer {scene.key_text}"}
+    made = await scene.http.post(f"/v1/accounts/{scene.account.id.hex()}/campaigns", json=native, headers=headers)
+    assert made.status_code == 201, made.text
+    (seen,) = (await scene.get("campaigns"))["campaigns"]
+    assert "made elsewhere" in await scene.refused(f"campaigns/{seen['id']}/modify", await scene.campaign())
+    assert (await scene.get(f"campaigns/{seen['id']}"))["name"] == "Calls"
+
+
+async def test_a_body_that_is_too_large_is_refused(scene: Volt) -> None:
+    long = "x" * 230_000
+    assert "at most 224 kB" in await scene.refused(
+        "campaigns", await scene.campaign(campaignMails=[MAIL | {"x": long}])
+    )
+    assert await scene.refused("campaigns", await scene.campaign(campaignMails=[MAIL | {"x": long * 5}]))
+    assert (await scene.get("campaigns"))["total"] == 0
+
+
+async def test_a_plain_text_mail_and_a_sender_of_no_relay_are_kept_as_they_were_said(scene: Volt) -> None:
+    mail = {
+        "subject": "Hi",
+        "contentType": "text/plain",
+        "senderEmail": "ann@other.example",
+        "content": "a < b\n##Email##",
+    }
+    campaign = await scene.made(campaignMails=[mail])
+    async with scene.app.database.reading() as tx:
+        stored = await tx.connection.fetchval(
+            "SELECT m.email FROM campaign AS c JOIN message_revision AS m ON m.id = c.revision_id WHERE c.number = $1",
+            int(campaign),
+        )
+    assert stored["text"] == "a < b\n{{ contact.email }}"
+    assert stored["html"] == "a &lt; b<br>\n{{ contact.email }}"
+    assert stored["from_"] == "ann@other.example"
+    (seen,) = (await scene.get(f"campaigns/{campaign}"))["campaignMails"]
+    assert {name: seen[name] for name in mail} == mail

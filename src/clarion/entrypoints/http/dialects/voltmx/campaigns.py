@@ -13,7 +13,7 @@ import msgspec
 from clarion.application import campaigns, lifecycle
 from clarion.application.ports import Transaction
 from clarion.domain.access import Permission
-from clarion.domain.campaign import Campaign, CampaignState
+from clarion.domain.campaign import Campaign, CampaignKind, CampaignState
 from clarion.domain.errors import Conflict, NotFound
 from clarion.entrypoints.http.dialect import Answers, Parameter
 from clarion.entrypoints.http.dialects.voltmx.calls import PAGING, Call, Reply, endpoint, page_of
@@ -159,6 +159,8 @@ async def find_campaign(tx: Transaction, call: Call, *, lock: bool = False) -> C
 
 
 def _refuse_state(campaign: Campaign, *, restarts: bool) -> None:
+    if campaign.kind is not CampaignKind.BROADCAST:
+        raise Conflict("CAMPAIGN_NOT_EDITABLE", "Campaign was made elsewhere and has no segments to send to")
     if restarts and campaign.state not in _ENDED:
         raise Conflict("CAMPAIGN_NOT_RESTARTABLE", "Only a Completed or Terminated campaign can be restarted")
     if not restarts and campaign.state in _ENDED:
