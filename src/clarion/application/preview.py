@@ -5,10 +5,10 @@ Nothing here is recorded in a ledger: previews and tests belong to no run, and t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from clarion.application.campaigns import get_campaign
 from clarion.application.messages import STRANGER, facts_of, plan_of_campaign
@@ -19,10 +19,12 @@ from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id
 from clarion.domain.sender import Sender
 from clarion.rendering.addresses import AddressFault, parse_email
+from clarion.rendering.context import LookedOver, look_over
 from clarion.rendering.email import WireEmail
 from clarion.rendering.headers import date_header
 from clarion.rendering.links import Links
 from clarion.rendering.plan import EmailPlan, Preview, Refusal
+from clarion.rendering.templates import RenderFault
 
 TEST_LIMIT: Final = 10
 """Addresses of one test send."""
@@ -40,8 +42,18 @@ class TestMail:
     messages: tuple[WireEmail, ...]
 
 
-async def preview(tx: Transaction, *, account_id: Id, campaign_id: Id, contact_id: Id | None, links: Links) -> Preview:
+async def preview(
+    tx: Transaction,
+    *,
+    account_id: Id,
+    campaign_id: Id,
+    contact_id: Id | None,
+    links: Links,
+    context: Mapping[str, Any] | None = None,
+) -> Preview:
     """Renders the campaign's message as one contact would see it; without a contact every name is empty.
+
+    `context` is what a call or the start of a run would say.
 
     Raises:
         NotFound: the campaign or the contact is unknown or another account's.
@@ -51,7 +63,7 @@ async def preview(tx: Transaction, *, account_id: Id, campaign_id: Id, contact_i
     _, plan, _ = await _compiled(tx, account_id, campaign_id, links, mark="")
     contact = await _contact(tx, account_id, contact_id)
     address = contact.email if contact and contact.email else STRANGER
-    seen = plan.preview(address, facts_of(contact), date_header(datetime.now(UTC)))
+    seen = plan.preview(address, facts_of(contact), date_header(datetime.now(UTC)), _said(context))
     if isinstance(seen, Refusal):
         raise Invalid(_unrendered(seen))
     return seen
@@ -65,6 +77,7 @@ async def compose_test(
     addresses: Sequence[str],
     contact_id: Id | None,
     links: Links,
+    context: Mapping[str, Any] | None = None,
 ) -> TestMail:
     """Renders the message for up to 10 addresses with one contact's data, marked as a test in its subject.
 
@@ -80,13 +93,21 @@ async def compose_test(
     if sender is None:
         raise Conflict("CHANNEL_NOT_CONNECTED", "The campaign has no sender")
     facts = facts_of(await _contact(tx, account_id, contact_id))
-    date = date_header(datetime.now(UTC))
-    rendered = [plan.render(number, mailbox, facts, date) for number, mailbox in enumerate(mailboxes, start=1)]
+    date, said = date_header(datetime.now(UTC)), _said(context)
+    rendered = [plan.render(number, mailbox, facts, date, said) for number, mailbox in enumerate(mailboxes, start=1)]
     problems = [_unrendered(mail) for mail in rendered if isinstance(mail, Refusal)]
     if problems:
         raise Invalid.of(problems)
     sealed = await tx.senders.sealed_password(sender.id)
     return TestMail(sender, sealed, tuple(mail for mail in rendered if isinstance(mail, WireEmail)))
+
+
+def _said(context: Mapping[str, Any] | None) -> LookedOver:
+    """What templates see as `context`. Raises `Invalid` for what is no plain data."""
+    try:
+        return look_over(context or {})
+    except RenderFault as fault:
+        raise Invalid(Problem("context", "renders", str(fault))) from None
 
 
 def _unrendered(refusal: Refusal) -> Problem:
@@ -112,7 +133,7 @@ async def _compiled(
 ) -> tuple[Campaign, EmailPlan, Sender | None]:
     campaign = await get_campaign(tx, account_id=account_id, campaign_id=campaign_id)
     if campaign.email is None:
-        raise Conflict("WORKFLOW_NOT_READY", "The campaign has no message")
+        raise Conflict("WORKFLOW_NOT_READY", "The campaign has no email")
     account = await tx.accounts.find(account_id)
     sender = await tx.senders.get(account_id, campaign.sender_id) if campaign.sender_id else None
     plan = plan_of_campaign(

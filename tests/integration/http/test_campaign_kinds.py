@@ -142,6 +142,15 @@ async def test_a_run_that_is_asked_for_wrongly_is_not_started(
     assert (await caller.get(f"/campaigns/{campaign}")).json()["data"]["status"] == "draft"
 
 
+async def test_a_preview_shows_what_a_call_would_say(caller: Caller, closed_port: int) -> None:
+    letter = {"email": {"subject": "Code {{ context.code }}", "html": "<p>{{ context.items | join(', ') }}</p>"}}
+    path = f"/campaigns/{await drafted(caller, closed_port, message=letter)}/preview"
+    data = (await caller.post(path, json={"context": {"code": 7, "items": ["<a>", "b"]}})).json()["data"]
+    assert data["subject"] == "Code 7"
+    assert "&lt;a&gt;, b" in data["html"]
+    assert (await caller.post(path)).json()["data"]["subject"] == "Code "
+
+
 async def test_a_stopped_campaign_is_a_draft_again(caller: Caller, closed_port: int) -> None:
     path = f"/campaigns/{await drafted(caller, closed_port)}"
     assert await refused(await caller.post(f"{path}/reopen")) == (409, "CAMPAIGN_NOT_REOPENABLE")

@@ -5,7 +5,7 @@ Nothing here is in any report, and no transaction is open while a test is sent. 
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -26,10 +26,14 @@ TEST_PATIENCE_S: Final = 60.0
 """How long a test send waits for the relay."""
 
 
+Context = Annotated[dict[str, Any], Meta(description="What a call would say; templates see it as `context`.")]
+
+
 class PreviewInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """For whom to render; without a contact every name is empty."""
 
     contact_id: HexId | None = None
+    context: Context | None = None
 
 
 class HeaderView(msgspec.Struct, rename="camel"):
@@ -67,6 +71,7 @@ class TestInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
         Meta(min_length=1, max_length=TEST_LIMIT),
     ]
     contact_id: HexId | None = None
+    context: Context | None = None
 
 
 class TestOutcome(msgspec.Struct, rename="camel"):
@@ -108,6 +113,7 @@ async def show(tx: Transaction, call: Call[PreviewInput, Nothing]) -> PreviewVie
         account_id=call.account_id,
         campaign_id=call.id("campaignId", "campaign"),
         contact_id=_contact_id(call.body.contact_id),
+        context=call.body.context,
         links=call.edge.links,
     )
     return PreviewView.of(seen)
@@ -128,6 +134,7 @@ async def test(call: Call[TestInput, Nothing]) -> TestView:
             campaign_id=call.id("campaignId", "campaign"),
             addresses=call.body.addresses,
             contact_id=_contact_id(call.body.contact_id),
+            context=call.body.context,
             links=call.edge.links,
         )
     outcomes = await _send(call, mail)
