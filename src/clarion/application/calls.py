@@ -88,12 +88,18 @@ def read_call(call: TriggerCall) -> KnownCall:
 
 def _twice(call: TriggerCall, known: list[KnownRecipient]) -> list[Problem]:
     """A recipient that comes twice in one call is a mistake of its caller, who would not want to send two messages."""
-    names = [(r.contact_id, r.namespace, r.value, r.address) for r in known]
+    names = [_who(recipient, one) for recipient, one in zip(call.recipients, known, strict=True)]
     if len(set(names)) == len(names):
         return []
     at = next(number for number, name in enumerate(names) if name in names[:number])
     value = call.recipients[at].value[:80]
     return [Problem(f"recipients[{at}]", "uniqueItems", f"names {value!r}, who is in this call already")]
+
+
+def _who(recipient: TriggerRecipient, known: KnownRecipient) -> tuple[object, ...]:
+    """Whom a recipient means; somebody who is not looked up and has no address is told apart by the identity given."""
+    name = (known.contact_id, known.namespace, known.value, known.address)
+    return name if any(name) else (recipient.namespace.lower(), recipient.value)
 
 
 def _read(recipient: TriggerRecipient) -> KnownRecipient | Refusal:
