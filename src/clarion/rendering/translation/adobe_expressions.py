@@ -105,10 +105,10 @@ class PqlReader:
         """One expression, and nothing after it."""
         value = self._expression()
         if self._at < len(self._tokens):
-            raise self._fault(f"unexpected '{self._tokens[self._at].text}'")
+            raise self._mistake(f"unexpected '{self._tokens[self._at].text}'")
         return value
 
-    def _fault(self, message: str, rule: str = "syntax") -> LanguageFault:
+    def _mistake(self, message: str, rule: str = "syntax") -> LanguageFault:
         return LanguageFault(rule, message, self.line)
 
     def _peek(self) -> str:
@@ -124,18 +124,18 @@ class PqlReader:
 
     def _expect(self, text: str) -> None:
         if not self._take(text):
-            raise self._fault(f"expected '{text}'")
+            raise self._mistake(f"expected '{text}'")
 
     def _next(self) -> Token:
         if self._at >= len(self._tokens):
-            raise self._fault("the tag ends too early")
+            raise self._mistake("the tag ends too early")
         self._at += 1
         return self._tokens[self._at - 1]
 
     def _expression(self) -> Expr:
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
-            raise self._fault(f"an expression nests at most {DEPTH_LIMIT} deep", "maxDepth")
+            raise self._mistake(f"an expression nests at most {DEPTH_LIMIT} deep", "maxDepth")
         value = self._either()
         if self._take("?:"):
             value = Filter("default", value, (self._expression(), Const(value=True)))
@@ -171,7 +171,7 @@ class PqlReader:
         left = self._sum()
         if self._take("="):
             if self._peek() == "=":
-                raise self._fault("equality is written with one '='")
+                raise self._mistake("equality is written with one '='")
             return same(left, self._sum())
         if self._take("!="):
             return negated(same(left, self._sum()))

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
-from tests.integration.http.conftest import Caller, calling, client_with, key_with, serving
+from tests.integration.http.conftest import Caller, client_with, key_with, serving
 from tests.integration.http.test_campaigns import CAMPAIGN_FIELDS
 from tests.integration.http.test_envelope import assert_refused
 from tests.integration.http.test_tenancy import LETTER, closed_port
-from tests.support.sink import Manners, Sink
+from tests.support.sink import Sink
 from tests.support.workers import working
 
-from clarion.adapters.channels import probing
 from clarion.bootstrap import App, open_app
 from clarion.domain.access import Permission
 from clarion.domain.ids import Id
@@ -228,77 +225,6 @@ async def test_row_12_a_start_while_the_sender_is_held_says_until_when_and_sends
             await sink.wait_accepted(1)
         assert datetime.now(UTC) >= until
         assert (await read(caller, campaign_id))["rateLimitedUntil"] is None
-
-
-@pytest.fixture
-async def asking(app: App) -> AsyncIterator[tuple[App, str]]:
-    """An application that asks relays before it starts anything."""
-    async with open_app(dataclasses.replace(app.settings, relay_check_seconds=1)) as asking, serving(asking) as url:
-        yield asking, url
-
-
-async def test_row_13_a_relay_that_does_not_answer_leaves_a_draft_that_starts_later(
-    asking: tuple[App, str], closed_port: int
-) -> None:
-    app, url = asking
-    async with calling(app, url, "Upstream") as caller:
-        campaign_id = await bounded(caller, closed_port)
-        error = assert_refused(await start(caller, campaign_id), 502, "UPSTREAM_FAILED")
-        assert "connection_failed" in str(error["message"])
-        once_more = await caller.post(f"/campaigns/{campaign_id}/runs", json={})
-        assert_refused(once_more, 502, "UPSTREAM_FAILED")
-        await assert_draft(caller, campaign_id)
-        sink = Sink()
-        await sink.listen(closed_port)
-        data = await started(caller, campaign_id)
-        await sink.aclose()
-        assert (data["instancesCreated"], len((await caller.get("/runs")).json()["data"]["items"])) == (25, 1)
-
-
-@pytest.mark.parametrize(
-    ("manners", "login"),
-    [
-        (Manners(greeting=b"554 no service here\r\n"), {}),
-        (Manners(ehlo_reply=b"421 not now\r\n"), {}),
-        (Manners(silent=True), {}),
-        (Manners(users={"someone": "else"}), {"username": "ada", "password": "wrong"}),
-    ],
-)
-async def test_row_13_a_relay_that_refuses_us_is_as_good_as_none(
-    asking: tuple[App, str], manners: Manners, login: dict[str, str]
-) -> None:
-    app, url = asking
-    async with Sink(manners) as sink, calling(app, url, "Upstream") as caller:
-        campaign_id = await bounded(caller, sink.port, leads=1)
-        if login:
-            sender = (await read(caller, campaign_id))["senderId"]
-            assert (await caller.patch(f"/senders/{sender}", json=login)).status_code == 200
-        began = time.monotonic()
-        assert_refused(await start(caller, campaign_id), 502, "UPSTREAM_FAILED")
-        assert time.monotonic() - began < 5
-        await assert_draft(caller, campaign_id)
-
-
-async def test_row_13_every_other_reason_is_told_before_the_relay(asking: tuple[App, str], closed_port: int) -> None:
-    app, url = asking
-    async with calling(app, url, "Upstream") as caller:
-        campaign_id = await bounded(caller, closed_port, leads=0)
-        assert_refused(await start(caller, campaign_id), 409, "CAMPAIGN_HAS_NO_LEADS")
-        assert_refused(await start(caller, campaign_id, json={"x": 1}), 422, "VALIDATION_ERROR")
-
-
-async def test_row_13_a_relay_that_answered_is_not_asked_again_for_a_while(asking: tuple[App, str]) -> None:
-    app, url = asking
-    async with Sink() as sink, calling(app, url, "Upstream") as caller:
-        campaign_ids = [await bounded(caller, sink.port, leads=1)]
-        for _ in range(3):
-            copy = await caller.post(f"/campaigns/{campaign_ids[0]}/duplicate")
-            campaign_ids.append(copy.json()["data"]["id"])
-        answers = await asyncio.gather(*(start(caller, id_) for id_ in campaign_ids[:3]))
-        assert [answer.status_code for answer in answers] == [200, 200, 200]
-        assert (await start(caller, campaign_ids[3])).status_code == 200
-        assert sink.connections == 1
-    assert probing.REMEMBERED_S <= 30
 
 
 async def test_row_16_the_trace_of_an_error_is_in_its_body_its_header_and_the_log(caller: Caller) -> None:
