@@ -215,3 +215,86 @@ CREATE TABLE notice (
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX notice_by_account ON notice (account_id, id);
+
+-- One turn of a batch: what became of the window before, and the intent for the next one, in one statement and commit.
+-- Called by adapters/postgres/batches.py, which fills the arrays. The shared lock on the account comes first and on its
+-- own, for the query after it then sees every change that a barrier has waited for.
+-- index: delivery_pkey by the range of the arrays, which are joined by hash: a young table has no statistics, and a loop
+-- over 200 times 200 rows looks cheap to the planner. suppression_pkey per address. The plan is the same for every
+-- window, so it is made once a connection. An outcome that comes late still counts, also for a row that recovery has
+-- meanwhile called uncertain. An intent of this very epoch is granted again: the commit that wrote it went unanswered,
+-- and nothing went on the wire.
+CREATE FUNCTION turn(bytea, int, int, int[], text[], int[], text[], text[], text[], interval[], int[], text[], text[],
+                     int[], text[], int, int, int, int, int, int, bigint)
+RETURNS TABLE (run_state text, holds_lease boolean, granted int[])
+LANGUAGE plpgsql SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $turn$
+#variable_conflict use_column
+BEGIN
+PERFORM pg_advisory_xact_lock_shared($22);
+RETURN QUERY
+WITH held AS (
+    SELECT state, account_id, deadline_at, category = 'marketing' AND test_address IS NULL AS is_marketing,
+           CASE WHEN test_address IS NULL THEN campaign_id END AS campaign_id
+    FROM run WHERE id = $1
+), lease AS (
+    SELECT no FROM batch WHERE run_id = $1 AND no = $2 AND epoch = $3 AND worker IS NOT NULL FOR SHARE
+), recorded AS (
+    UPDATE delivery AS d
+    SET state = CASE WHEN o.verdict <> 'retry' THEN o.verdict
+                     WHEN now() + o.wait > (SELECT deadline_at FROM held) THEN 'failed'
+                     ELSE 'pending' END,
+        reason = CASE WHEN o.verdict = 'retry' AND now() + o.wait > (SELECT deadline_at FROM held)
+                      THEN 'deadline_passed' ELSE o.reason END,
+        reply = o.reply,
+        not_before = now() + o.wait,
+        doubts = d.doubts + (o.verdict = 'unknown')::int,
+        changed_at = now()
+    FROM (
+        SELECT seq, 'sent' AS verdict, NULL AS reason, reply, NULL::interval AS wait
+        FROM unnest($4::int[], $5::text[]) AS accepted (seq, reply)
+        UNION ALL
+        SELECT * FROM unnest($6::int[], $7::text[], $8::text[], $9::text[], $10::interval[])
+    ) AS o (seq, verdict, reason, reply, wait)
+    WHERE d.run_id = $1 AND d.seq BETWEEN $16 AND $17 AND d.seq = o.seq AND d.epoch = $3
+      AND (d.state IN ('sending', 'unknown') OR (d.state = 'pending' AND d.reason = 'worker_lost'))
+    RETURNING d.seq, d.attempts, d.state, o.verdict, o.reason, o.reply
+), noted AS (
+    INSERT INTO delivery_attempt (run_id, seq, no, verdict, reason, reply)
+    SELECT $1, seq, attempts, verdict, reason, reply FROM recorded WHERE state = 'pending'
+    ON CONFLICT DO NOTHING
+), refused AS (
+    UPDATE delivery AS d
+    SET state = 'skipped', reason = x.reason, reply = x.detail, changed_at = now()
+    FROM unnest($11::int[], $12::text[], $13::text[]) AS x (seq, reason, detail)
+    WHERE d.run_id = $1 AND d.seq BETWEEN $18 AND $19 AND d.seq = x.seq AND d.state = 'pending'
+      AND EXISTS (SELECT FROM lease)
+), intended AS (
+    UPDATE delivery AS d
+    SET state = CASE WHEN i.suppressed_by IS NULL THEN 'sending' ELSE 'skipped' END,
+        reason = CASE WHEN i.suppressed_by = 'unsubscribed' THEN 'unsubscribed'
+                      WHEN i.suppressed_by IS NOT NULL THEN 'suppressed' END,
+        attempts = d.attempts + (i.suppressed_by IS NULL AND d.state = 'pending')::int,
+        epoch = $3,
+        changed_at = now()
+    FROM (
+        SELECT w.seq, coalesce((
+            SELECT s.reason FROM suppression AS s
+            WHERE s.account_id = (SELECT account_id FROM held) AND s.channel = 'email' AND s.address_key = w.address_key
+              AND (s.reason <> 'unsubscribed' OR (SELECT is_marketing FROM held))), (
+            SELECT 'unsubscribed' FROM campaign_suppression AS s
+            WHERE s.campaign_id = (SELECT campaign_id FROM held) AND s.channel = 'email'
+              AND s.address_key = w.address_key)) AS suppressed_by
+        FROM unnest($14::int[], $15::text[]) AS w (seq, address_key)
+        OFFSET 0  -- looks each address up once
+    ) AS i
+    WHERE (SELECT state FROM held) = 'sending' AND EXISTS (SELECT FROM lease)
+      AND d.run_id = $1 AND d.seq BETWEEN $20 AND $21 AND d.seq = i.seq
+      AND (d.state = 'pending' OR (d.state = 'sending' AND d.epoch = $3))
+    RETURNING d.seq, d.state
+)
+SELECT state AS run_state,
+       EXISTS (SELECT FROM lease) AS holds_lease,
+       (SELECT array_agg(seq) FROM intended WHERE state = 'sending') AS granted
+FROM held;
+END
+$turn$;
