@@ -7,8 +7,10 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from tests.integration.http.conftest import calling, serving
+from tests.integration.http.dialects.credentials import VENDORS, new_key
 from tests.integration.http.dialects.test_accounts import assert_draft, bounded, read, start, started
 from tests.integration.http.test_envelope import assert_refused
 from tests.integration.http.test_tenancy import closed_port
@@ -89,3 +91,17 @@ async def test_row_13_a_relay_that_answered_is_not_asked_again_for_a_while(askin
         assert (await start(caller, campaign_ids[3])).status_code == 200
         assert sink.connections == 1
     assert probing.REMEMBERED_S <= 30
+
+
+async def test_volt_mx_says_server_failure_when_the_relay_does_not_answer(
+    asking: tuple[App, str], closed_port: int
+) -> None:
+    app, url = asking
+    async with calling(app, url, "Upstream") as caller, httpx.AsyncClient(base_url=url) as client:
+        campaign_id = await bounded(caller, closed_port, leads=1)
+        number = (await read(caller, campaign_id))["number"]
+        headers = (await VENDORS["voltmx"](client, await new_key(app, caller.account.id))).headers
+        answer = await client.post(f"/api/v1/campaigns/{number}/start", headers=headers)
+        assert (answer.status_code, answer.json()["id"]) == (500, str(number))
+        assert "does not answer" in answer.json()["message"]
+        await assert_draft(caller, campaign_id)
