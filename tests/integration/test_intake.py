@@ -303,3 +303,13 @@ async def test_a_surprise_in_a_group_is_told_to_the_call_it_belongs_to(
     assert isinstance(ben, ValueError)
     assert isinstance(again, Execution)
     assert await stored_addresses(database) == [ANN, ANN]
+
+
+async def test_who_wants_nothing_of_this_campaign_gets_nothing_of_it(database: PostgresDatabase) -> None:
+    made = await calls.build(database, [ANN, BEN])
+    statement = (
+        "INSERT INTO campaign_suppression (account_id, campaign_id, channel, address_key) VALUES ($1, $2, $3, $4)"
+    )
+    await made.execute(statement, made.account_id, made.campaign_id, "email", ANN)
+    await Intake(database).submit(call(made, to("MAILTO:x", "crmid", is_external=True, addresses={"email": ANN}), BEN))
+    assert await made.rows() == {ANN: ("skipped", "unsubscribed"), BEN: ("pending", None)}

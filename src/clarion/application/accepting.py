@@ -148,9 +148,10 @@ def _wanted(campaign: CalledCampaign, recipient: KnownRecipient) -> Wanted:
     is_marketing = campaign.category is Category.MARKETING
     if not campaign.high_throughput:
         named = recipient.contact_id, recipient.namespace, recipient.value
-        return Wanted(campaign.account_id, *named, recipient.address_key, is_marketing)
+        return Wanted(campaign.account_id, campaign.id, *named, recipient.address_key, is_marketing)
     own_key = recipient.value if recipient.namespace == "email" and recipient.address is None else None
-    return Wanted(campaign.account_id, None, None, None, recipient.address_key or own_key, is_marketing)
+    address_key = recipient.address_key or own_key
+    return Wanted(campaign.account_id, campaign.id, None, None, None, address_key, is_marketing)
 
 
 def _made(missing: Iterable[tuple[_Kept, KnownRecipient]]) -> list[NewContact]:

@@ -111,16 +111,28 @@ def _read(recipient: TriggerRecipient) -> KnownRecipient | Refusal:
         if address is None and recipient.namespace.lower() == "email":
             address = recipient.value
         return KnownRecipient(None, None, None, "", *_address(address), given)
-    if recipient.namespace == BY_ID:
-        contact_id = parse_id(recipient.value)
+    name = _name(recipient.namespace, recipient.value)
+    return name if isinstance(name, Refusal) else KnownRecipient(*name, *_address(address), given)
+
+
+def _name(namespace: str, value: str) -> tuple[Id | None, str | None, str | None, str] | Refusal:
+    """A contact's id, or the canonical namespace and value, and how the value is shown."""
+    if namespace == BY_ID:
+        contact_id = parse_id(value)
         if contact_id is None:
             return Refusal("pattern", "must name a contact by an id of 24 hexadecimal digits")
-        return KnownRecipient(contact_id, None, None, "", *_address(address), given)
-    identity = canonical(recipient.namespace, recipient.value)
+        return contact_id, None, None, ""
+    if namespace == "email":
+        parsed = parse_email(value)
+        if isinstance(parsed, AddressFault):
+            return Refusal(parsed.rule, parsed.message)
+        return None, "email", parsed.key, parsed.mailbox
+    identity = canonical(namespace, value)
     if isinstance(identity, Refusal):
         return identity
-    shown = _address(recipient.value)[0] if identity.namespace == "email" else identity.value
-    return KnownRecipient(None, identity.namespace, identity.value, shown or "", *_address(address), given)
+    if identity.namespace == "email":  # by another name of it
+        return _name("email", value)
+    return None, identity.namespace, identity.value, identity.value
 
 
 def _address(text: str | None) -> tuple[str | None, str | None]:

@@ -56,11 +56,12 @@ JOIN execution AS e ON e.campaign_id = g.campaign_id AND e.request_id = g.reques
 _SEEN: Final = "SELECT c.id, c.email, c.email_key, c.consent_email, c.status FROM contact AS c WHERE"
 
 # index: per recipient one of contact_pkey, contact_by_email, contact_by_phone, contact_by_external_id, or
-# contact_identity_pkey and contact_pkey; then suppression_pkey. A contact's own columns come first.
+# contact_identity_pkey and contact_pkey; then suppression_pkey and
+# campaign_suppression_pkey. A contact's own columns come first.
 _FIND: Final = f"""
-SELECT c.id, c.email, c.consent_email, c.status, s.reason
-FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::bool[]) WITH ORDINALITY
-     AS w (account_id, contact_id, namespace, value, address_key, is_marketing, place)
+SELECT c.id, c.email, c.consent_email, c.status, CASE WHEN q.address_key IS NULL THEN s.reason ELSE 'unsubscribed' END
+FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::bool[]) WITH ORDINALITY
+     AS w (account_id, campaign_id, contact_id, namespace, value, address_key, is_marketing, place)
 LEFT JOIN LATERAL (
     {_SEEN} c.id = w.contact_id AND c.account_id = w.account_id AND c.deleted_at IS NULL
     UNION ALL
@@ -79,6 +80,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN suppression AS s
     ON s.account_id = w.account_id AND s.channel = 'email' AND s.address_key = coalesce(w.address_key, c.email_key)
     AND (s.reason <> 'unsubscribed' OR w.is_marketing)
+LEFT JOIN campaign_suppression AS q
+    ON q.campaign_id = w.campaign_id AND q.channel = 'email' AND q.address_key = coalesce(w.address_key, c.email_key)
 ORDER BY w.place
 """
 
@@ -168,7 +171,7 @@ class IntakeStore:
 
     async def find(self, wanted: Sequence[Wanted]) -> list[Found]:
         """What is known of each recipient, in the order asked."""
-        return [Found(*row) for row in await self._connection.fetch(_FIND, *_columns(wanted, 6))]
+        return [Found(*row) for row in await self._connection.fetch(_FIND, *_columns(wanted, 7))]
 
     async def create(self, contacts: Sequence[NewContact]) -> None:
         """Makes contacts; one that somebody else made meanwhile is left to them."""

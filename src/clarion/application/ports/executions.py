@@ -54,6 +54,7 @@ class Wanted(NamedTuple):
     """One recipient to look up, by id or by a canonical identity (all None: nobody); the key of an address given."""
 
     account_id: Id
+    campaign_id: Id
     contact_id: Id | None
     namespace: str | None
     value: str | None
