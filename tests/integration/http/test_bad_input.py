@@ -124,7 +124,8 @@ async def test_t63_depth_32_is_read_and_33_is_not(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["id", "accountId", "tenant_id", "createdAt", "updatedAt", "status", "is_admin", "emailKey", "sent_count"]
+    "field",
+    ["id", "accountId", "tenant_id", "createdAt", "updatedAt", "deletedAt", "is_admin", "emailKey", "sent_count"],
 )
 async def test_t42_fields_that_are_not_the_callers_to_set_are_refused(caller: Caller, field: str) -> None:
     for path in ("/contacts", "/groups", "/campaigns", "/senders", "/keys", "/suppressions"):

@@ -30,6 +30,7 @@ async def furnish(caller: Caller, closed_port: int) -> dict[str, str]:
     contact = await made("/contacts", {"email": "ada@lovelace.example", "firstName": "Ada"})
     group = await made("/groups", {"name": "Readers"})
     await caller.post(f"/groups/{group}/members", json={"contacts": [contact]})
+    field = await caller.post("/fields", json={"name": "Shoe size", "type": "number"})
     relay = {"host": "127.0.0.1", "port": closed_port, "security": "none"}
     sender = await made("/senders", {"name": "Relay", "fromAddress": "news@sender.example", **relay})
     letter = {
@@ -42,11 +43,18 @@ async def furnish(caller: Caller, closed_port: int) -> dict[str, str]:
     campaign = await made("/campaigns", letter)
     started = await made("/campaigns", letter)
     assert (await caller.post(f"/campaigns/{started}/start")).status_code == 200
+    called = await made("/campaigns", {**letter, "name": "Called", "kind": "triggered", "audience": {}})
+    assert (await caller.post(f"/campaigns/{called}/start")).status_code == 200
+    recipients = {"recipients": [{"contact": {"email": "ada@lovelace.example"}}]}
+    execution = await caller.post(f"/campaigns/{called}/trigger", json=recipients)
     run = (await caller.get("/runs")).json()["data"]["items"][0]["id"]
     upload = await caller.post("/imports", content=b"email\na@b.example\n", headers={"Content-Type": "text/csv"})
     return {
         "contactId": contact,
         "groupId": group,
+        "executionId": execution.json()["data"]["executionId"],
+        "fieldKey": field.json()["data"]["key"],
+        "segmentId": await made("/segments", {"name": "All", "rule": {"everyone": True}}),
         "senderId": sender,
         "campaignId": campaign,
         "runId": run,
@@ -115,6 +123,7 @@ async def test_t40_another_accounts_objects_answer_like_unknown_ones(
         foreign = await stranger.http.request(method, path.format(**fill), json=body)
         unknown_ids = dict.fromkeys(theirs, NOWHERE) | {
             "deliveryId": f"{NOWHERE}-1",
+            "fieldKey": "no_such_field",
             "suppressionId": "ZW1haWwAYWJjQGI",
         }
         absent = await stranger.http.request(
@@ -156,7 +165,8 @@ async def test_t40_ids_of_another_account_inside_a_body_are_unknown(
     for group_id in (theirs["groupId"], NOWHERE, "x"):
         listed = await stranger.get("/contacts", params={"group": group_id})
         assert (listed.status_code, listed.json()["error"]["problems"][0]["rule"]) == (422, "exists")
-    assert (await stranger.get("/runs", params={"campaign": theirs["campaignId"]})).json()["data"]["items"] == []
+    of_theirs = await stranger.get("/runs", params={"campaign": theirs["campaignId"]})
+    assert (of_theirs.status_code, of_theirs.json()["error"]["problems"][0]["rule"]) == (422, "exists")
 
 
 def _campaign(**fields: Any) -> dict[str, Any]:
@@ -164,14 +174,17 @@ def _campaign(**fields: Any) -> dict[str, Any]:
 
 
 GOLDEN = {
-    "contacts": "id externalId email phone firstName lastName language timezone attributes consent createdAt updatedAt",
+    "contacts": "id externalId email phone firstName lastName language timezone attributes consent status "
+    "identities lastSeenAt createdAt updatedAt",
     "groups": "id name members createdAt",
     "senders": "id name host port security username fromAddress maxConnections ratePerSecond createdAt updatedAt",
-    "keys": "id name permissions createdAt expiresAt lastUsedAt revokedAt",
+    "keys": "id name permissions ownerEmail createdAt expiresAt lastUsedAt revokedAt",
     "suppressions": "id channel address reason source createdAt",
     "imports": "id state format group groupId problem bytesReceived rowsRead rowsCreated rowsUpdated rowsRejected "
     "createdAt receivedAt finishedAt",
-    "runs": "id campaignId campaignName ordinal status statusReason category selectedCount startedAt finishedAt",
+    "fields": "id key name type featured priority createdAt",
+    "runs": "id number campaignId campaignName ordinal status statusReason category selectedCount startedAt finishedAt "
+    "testAddress acceptsUntil recheckAt",
 }
 
 
