@@ -36,14 +36,16 @@ ORDER BY c.id DESC LIMIT $3
 _MESSAGES: Final = """
 SELECT r.id AS run_id, d.seq, r.number AS run_number, c.number AS campaign_number, d.contact_id, d.address, d.state,
        coalesce(m.sms ->> 'text', m.email ->> 'text', m.email ->> 'subject', '') AS text,
-       (SELECT c.extras -> word FROM unnest($12::text[]) AS word WHERE c.extras ? word LIMIT 1) AS said, r.started_at AS created_at, d.changed_at
+       (SELECT c.extras -> word FROM unnest($12::text[]) AS word WHERE c.extras ? word LIMIT 1) AS said,
+       r.started_at AS created_at, d.changed_at
 FROM run AS r
 JOIN campaign AS c ON c.id = r.campaign_id
 JOIN message_revision AS m ON m.id = r.revision_id
 CROSS JOIN LATERAL (
     SELECT seq, contact_id, address, state, changed_at FROM delivery
-    WHERE run_id = r.id AND ($2::bytea IS NULL OR r.id < $2 OR seq < $3)
-      AND ($6::int IS NULL OR seq = $6) AND ($7::bytea IS NULL OR contact_id = $7)
+    WHERE run_id = r.id AND seq <= CASE WHEN r.id = $2::bytea THEN $3::int - 1 ELSE 2147483647 END
+      AND seq BETWEEN coalesce($6::int, 1) AND coalesce($6::int, 2147483647)
+      AND ($7::bytea IS NULL OR contact_id = $7)
       AND ($9::text[] IS NULL OR state = ANY($9))
     ORDER BY seq DESC LIMIT $4
 ) AS d
