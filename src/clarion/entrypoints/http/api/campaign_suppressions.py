@@ -1,4 +1,8 @@
-"""Addresses that one campaign must not write to. Those of the whole account are in `suppressions`."""
+"""Addresses that one campaign must not write to, as callers see them.
+
+Owns their models and routes, never what they mean: that is `application.campaign_suppressions`. Those of the whole
+account are in `suppressions`.
+"""
 
 from __future__ import annotations
 
