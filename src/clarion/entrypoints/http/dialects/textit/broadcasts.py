@@ -1,4 +1,7 @@
-"""`/api/v2/broadcasts.json`: texts said to groups, contacts and URNs, sent at once; listed newest first."""
+"""`/api/v2/broadcasts.json`: texts said to groups, contacts and URNs, sent at once; listed newest first.
+
+Never sends anything itself. Where to read next: `application.broadcasts`, and `wording` for what a text may say.
+"""
 
 from __future__ import annotations
 

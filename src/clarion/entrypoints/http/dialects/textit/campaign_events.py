@@ -1,4 +1,7 @@
-"""`/api/v2/campaign_events.json`: the steps of campaigns, made, changed in place and deleted; not fired yet."""
+"""`/api/v2/campaign_events.json`: the steps of campaigns, made, changed in place and deleted; not fired yet.
+
+Holds the vendor's words for each rule. Where to read next: `application.campaign_events`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`/api/v2/campaigns.json`: sequences, listed newest first, made and renamed. There is no way to delete one here."""
+"""`/api/v2/campaigns.json`: sequences, listed newest first, made and renamed.
+
+There is no way to archive, restore or delete one here. Where to read next: `application.sequences`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`/api/v2/contact_actions.json`: one thing done to up to a hundred contacts."""
+"""`/api/v2/contact_actions.json`: one thing done to up to a hundred contacts.
+
+Where to read next: `application.contact_status`, and `contact_finding` for how contacts are named.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`/api/v2/contacts.json`: people, listed by last change, made, changed in part and deleted."""
+"""`/api/v2/contacts.json`: people, listed by last change, made, changed in part and deleted.
+
+How a body is read is in `contact_saving`, how a contact is shown in `contact_mapping`.
+"""
 
 from __future__ import annotations
 

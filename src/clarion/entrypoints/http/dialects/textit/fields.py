@@ -1,4 +1,7 @@
-"""`/api/v2/fields.json`: typed fields of contacts, listed newest first, made and changed. None is deleted here."""
+"""`/api/v2/fields.json`: typed fields of contacts, listed newest first, made and changed.
+
+None is deleted here. Where to read next: `application.contact_fields`.
+"""
 
 from __future__ import annotations
 

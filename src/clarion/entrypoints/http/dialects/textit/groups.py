@@ -1,4 +1,7 @@
-"""`/api/v2/groups.json`: static groups of contacts, listed newest first, made, renamed and deleted."""
+"""`/api/v2/groups.json`: static groups of contacts, listed newest first, made, renamed and deleted.
+
+Where to read next: `application.groups`, and `application.names` for names that differ by capitals only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`/api/v2/messages.json`: what was sent to whom and what became of it; and one text to one contact, sent as it is."""
+"""`/api/v2/messages.json`: what was sent to whom and what became of it; and one text to one contact, sent as it is.
+
+Knows outgoing messages only. Where to read next: `application.broadcasts`, `sending_mapping`.
+"""
 
 from __future__ import annotations
 

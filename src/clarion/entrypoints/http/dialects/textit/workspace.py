@@ -1,4 +1,7 @@
-"""The workspace itself, the list of endpoints, and the flows, of which there are none."""
+"""The workspace itself, the list of endpoints, and the flows, of which there are none.
+
+Where to read next: `application.account_settings`.
+"""
 
 from __future__ import annotations
 
