@@ -123,16 +123,20 @@ def _name(namespace: str, value: str) -> tuple[Id | None, str | None, str | None
             return Refusal("pattern", "must name a contact by an id of 24 hexadecimal digits")
         return contact_id, None, None, ""
     if namespace == "email":
-        parsed = parse_email(value)
-        if isinstance(parsed, AddressFault):
-            return Refusal(parsed.rule, parsed.message)
-        return None, "email", parsed.key, parsed.mailbox
+        return _mailbox(value)
     identity = canonical(namespace, value)
     if isinstance(identity, Refusal):
         return identity
     if identity.namespace == "email":  # by another name of it
-        return _name("email", value)
+        return _mailbox(value)
     return None, identity.namespace, identity.value, identity.value
+
+
+def _mailbox(value: str) -> tuple[Id | None, str | None, str | None, str] | Refusal:
+    parsed = parse_email(value)
+    if isinstance(parsed, AddressFault):
+        return Refusal(parsed.rule, parsed.message)
+    return None, "email", parsed.key, parsed.mailbox
 
 
 def _address(text: str | None) -> tuple[str | None, str | None]:
