@@ -113,7 +113,7 @@ class Settings:
         default=2_147_483_648, metadata=_setting(rules.whole(1024, 1 << 40), "The largest contact import body")
     )
     requests_per_second: int = field(
-        default=1000,
+        default=5000,
         metadata=_setting(rules.whole(1, 1_000_000), "Requests one API key may make per second, in the long run"),
     )
     relay_check_seconds: int = field(
