@@ -1,4 +1,7 @@
-"""Notes: what the people of an account write down about a contact. They are erased with it."""
+"""Notes: what the people of an account write down about a contact. They are erased with it.
+
+No message and no rule ever reads one. Where to read next: `contacts`.
+"""
 
 from __future__ import annotations
 

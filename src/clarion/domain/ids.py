@@ -52,7 +52,7 @@ def parse_id(text: str) -> Id | None:
 def as_uuid(id_: Id) -> str:
     """The same id for callers that know UUIDs only: a version 7 UUID (RFC 9562 §5.7) of its milliseconds and its bits.
 
-    The 26 bits that an id does not fill are a digest of it, so a UUID that was not made here is hardly ever read as one.
+    The 26 bits that an id does not fill are a digest of it, so a UUID made elsewhere is hardly ever taken for one.
     """
     bits = int.from_bytes(id_, "big") << _CHECK_BITS | _check(id_)
     high, low = bits >> 74, bits & ((1 << 74) - 1)

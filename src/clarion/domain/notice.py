@@ -1,4 +1,7 @@
-"""A notice: what the people of an account should hear of without asking."""
+"""A notice: what the people of an account should hear of without asking.
+
+It is kept and listed, never sent. Where to read next: `application.notices`.
+"""
 
 from __future__ import annotations
 

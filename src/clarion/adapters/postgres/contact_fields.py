@@ -1,4 +1,7 @@
-"""Stores typed contact fields. Where to read next: `application.contact_fields`."""
+"""Stores typed contact fields, one row a key.
+
+Never looks at a value: those stand in `contact.attributes`. Where to read next: `application.contact_fields`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Stores notes about contacts. Where to read next: `application.notes`."""
+"""Stores notes about contacts, in the order they were written.
+
+Erasing a contact removes its notes in `contacts`. Where to read next: `application.notes`.
+"""
 
 from __future__ import annotations
 

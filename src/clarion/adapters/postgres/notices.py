@@ -1,4 +1,7 @@
-"""Stores notices. Where to read next: `application.notices`."""
+"""Stores notices; nothing changes one once it is there.
+
+Knows no kind of notice by name. Where to read next: `application.notices`.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class BroadcastsAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesAsked:
-    """Which messages, all given conditions met; `states` None is every state. `said_in` are where callers' words are kept."""
+    """Which messages, all given conditions met; no `states` are all. `said_in` is where callers' words are kept."""
 
     said_in: tuple[str, ...]
     run_number: int | None = None

@@ -1,4 +1,7 @@
-"""Storage of typed contact fields. Where to read next: `application.contact_fields`."""
+"""Storage of typed contact fields.
+
+Which values a field takes is decided in `application.field_values`. Where to read next: `application.contact_fields`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Storage of notes about contacts. Where to read next: `application.notes`."""
+"""Storage of notes about contacts.
+
+Implemented by the store of the same name. Where to read next: `application.notes`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Storage of notices. Where to read next: `application.notices`."""
+"""Storage of notices.
+
+Implemented by the store of the same name. Where to read next: `application.notices`.
+"""
 
 from __future__ import annotations
 

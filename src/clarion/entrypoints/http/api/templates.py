@@ -1,4 +1,7 @@
-"""Templates of other systems in our own language. Read `rendering.translation` for the syntaxes there are."""
+"""Templates of other systems in our own language, for whoever brings a message along.
+
+Stores nothing. Read `rendering.translation` for the syntaxes there are.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every answer that is no success. Domo documents none, so there is one small shape, and the status is the signal."""
+"""Every answer that is no success: Domo documents none, so there is one small shape, and the status is the signal.
+
+Never shows a token. Where to read next: `reading`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Bodies as Domo's callers write them, for the document; `reading` reads them, and ignores what is not named here."""
+"""Bodies as Domo's callers write them, for the document.
+
+They are read by `reading`, which ignores what is not named here.
+"""
 
 from __future__ import annotations
 
