@@ -18,6 +18,7 @@ from clarion.entrypoints.http.api import OPERATIONS
 from clarion.entrypoints.http.cursors import CursorSigner
 from clarion.entrypoints.http.dialects import Voices, mounted
 from clarion.entrypoints.http.edge import Edge
+from clarion.entrypoints.http.express import Express
 from clarion.entrypoints.http.gate import Gate
 from clarion.entrypoints.http.public import unsubscribe, view
 from clarion.entrypoints.http.readiness import Readiness
@@ -41,21 +42,21 @@ def create_app(app: App) -> ASGIApp:
     )
     dialects = mounted(app.settings)
     voices = Voices(dialects)
-    return Gate(
-        Litestar(
-            route_handlers=[
-                *OPERATIONS,
-                *(route for dialect in dialects for route in dialect.routes()),
-                *operations.ROUTES,
-                *Reference(dialects).routes(),
-                *unsubscribe.ROUTES,
-                *view.ROUTES,
-            ],
-            state=State({"edge": edge}),
-            on_shutdown=[edge.intake.aclose],
-            exception_handlers=dict.fromkeys((ClarionError, HTTPException, Exception), voices.answer),
-            request_max_body_size=None,  # `requests` holds each route to its own limit
-            openapi_config=None,  # `openapi` writes the document from the declarations
-            logging_config=None,  # the gate and `errors` log
-        )
+    handlers = [
+        *OPERATIONS,
+        *(route for dialect in dialects for route in dialect.routes()),
+        *operations.ROUTES,
+        *Reference(dialects).routes(),
+        *unsubscribe.ROUTES,
+        *view.ROUTES,
+    ]
+    inner = Litestar(
+        route_handlers=handlers,
+        state=State({"edge": edge}),
+        on_shutdown=[edge.intake.aclose],
+        exception_handlers=dict.fromkeys((ClarionError, HTTPException, Exception), voices.answer),
+        request_max_body_size=None,  # `requests` holds each route to its own limit
+        openapi_config=None,  # `openapi` writes the document from the declarations
+        logging_config=None,  # the gate and `Voices` log
     )
+    return Gate(Express(inner, handlers, voices))

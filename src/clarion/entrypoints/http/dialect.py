@@ -17,7 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from clarion.entrypoints.http.envelope import JSON
 from clarion.entrypoints.http.incoming import Incoming
-from clarion.entrypoints.http.operation import Method
+from clarion.entrypoints.http.operation import FREQUENT, Method
 from clarion.entrypoints.http.trace import current
 
 Handler = Callable[[Incoming], Awaitable[Response[Any]]]
@@ -67,6 +67,8 @@ class Spoken:
     body_example: Any = None
     answers: dict[int, Answers]
     is_public: bool = False
+    is_frequent: bool = False
+    """Whether it comes thousands of times a second, and takes the short way of `express`."""
     handler: Handler
 
     def route(self, prefix: str) -> HTTPRouteHandler:
@@ -82,6 +84,7 @@ class Spoken:
             http_method=self.method,
             status_code=200,  # each answer carries its own
             name=self.name,
+            opt={FREQUENT: self.is_frequent},
             include_in_schema=False,
         )(handle)
 

@@ -1,4 +1,4 @@
-"""The outermost layer: a trace id and the security headers on every answer, whoever makes it, and one line a request.
+"""The outermost layer: a trace id and the security headers on every answer, and a line a request but for frequent ones.
 
 Logs the route's template, never a path, a query, a body, a key or an address. It also answers HEAD wherever GET is
 known (RFC 9110 §9.3.2).
@@ -89,6 +89,8 @@ def _record(method: str, trace: Trace, status: int, took_s: float) -> None:
     route = trace.route or "none"
     telemetry.requests.labels(method, route, str(status)).inc()
     telemetry.request_seconds.labels(method, route).observe(took_s)
+    if trace.is_frequent and status < 400:
+        return  # the metrics have counted it; a line for each would cost more than its work
     who = {}
     if trace.principal:
         who = {"account_id": trace.principal.account_id.hex(), "key_id": trace.principal.key_id.hex()}

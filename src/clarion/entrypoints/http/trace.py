@@ -14,12 +14,16 @@ from clarion.domain.access import Principal
 
 @dataclass(slots=True)
 class Trace:
-    """One request on its way. `route` is the path's template: a path itself can hold a token."""
+    """One request on its way. `route` is the path's template: a path itself can hold a token.
+
+    `is_frequent` is one of thousands a second, whose success is counted and not logged.
+    """
 
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     route: str = ""
     principal: Principal | None = None
     replayed: bool = False
+    is_frequent: bool = False
 
 
 _current: ContextVar[Trace] = ContextVar("clarion_trace")

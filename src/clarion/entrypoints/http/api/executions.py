@@ -64,7 +64,7 @@ def caller(principal: Principal) -> str:
         "at once. Who may not or cannot be written to is skipped with the reason and fails nothing; a contact that is "
         "not there refuses the whole call, unless the campaign makes contacts. The body has at most 8 MiB."
     ),
-    body=TriggerInput, body_limit=TRIGGER_BODY_LIMIT, data=ExecutionView, status=202,
+    body=TriggerInput, body_limit=TRIGGER_BODY_LIMIT, is_frequent=True, data=ExecutionView, status=202,
     statuses={409: _CONFLICTS, 503: "Too many calls wait, or the database is away; repeat it with its request id."},
     find=find_campaign,
 )  # fmt: skip
