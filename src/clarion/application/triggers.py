@@ -102,14 +102,14 @@ async def trigger_audience(
         Conflict: the campaign cannot be started, is not as expected, or the request id came before with another body.
         Invalid: the time is past or outside of the campaign's window, or the context is too large.
     """
+    campaign = await tx.campaigns.get(account_id, campaign_id)
+    if campaign is None:
+        raise NotFound("campaign")
     if request_id is not None:
         check_request_id(request_id)
         before = await tx.executions.hold(campaign_id, request_id)
         if before is not None:
             return _again(before.execution, same=before.body_hash == body_hash)
-    campaign = await tx.campaigns.get(account_id, campaign_id)
-    if campaign is None:
-        raise NotFound("campaign")
     _check_expected(campaign, kind, category)
     await _check_audience(tx, account_id, audience)
     _check_context(context)
