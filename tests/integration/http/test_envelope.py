@@ -10,22 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.integration.http.conftest import Caller
 
-from clarion.domain import errors
-from clarion.domain.errors import ClarionError
-from clarion.entrypoints.http.errors import STATUSES, status_of
-
 TRACE = re.compile(r"[0-9a-f]{24}")
 NOWHERE = "0" * 24
-
-
-def test_every_error_of_the_tree_has_a_line_in_the_status_table() -> None:
-    found = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ClarionError)}
-    assert found - {ClarionError} <= STATUSES.keys()
-    assert all(400 <= status < 600 for status in STATUSES.values())
-
-
-def test_an_error_without_a_line_is_our_own_fault() -> None:
-    assert status_of(ClarionError("unheard of")) == 500
 
 
 def assert_refused(response: httpx.Response, status: int, code: str) -> dict[str, object]:

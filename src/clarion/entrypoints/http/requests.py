@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar.exceptions import ClientException
 
-from clarion.domain.errors import ClarionError, Invalid, Malformed, Problem, TooLarge
+from clarion.domain.errors import Invalid, Malformed, Problem, TooLarge
 from clarion.entrypoints.http.errors import RequestTimeout, UnsupportedMediaType
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.strict_json import Json, parse_json, text_problem
@@ -34,8 +34,8 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 T = TypeVar("T")
 
 
-class ClientGone(ClarionError):
-    """The client hung up before its body was complete."""
+class ClientGone(RequestTimeout):
+    """The client hung up before its body was complete; nobody hears the answer."""
 
     code = "CLIENT_GONE"
 

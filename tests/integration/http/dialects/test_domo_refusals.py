@@ -15,20 +15,7 @@ from tests.integration.http.dialects.domo_scene import ALERT, OWNER, START, Domo
 from tests.support.sink import Sink
 
 from clarion.bootstrap import App, open_app
-from clarion.domain import errors
 from clarion.domain.access import Permission
-from clarion.domain.errors import ClarionError
-from clarion.entrypoints.http.dialects.domo.errors import STATUSES
-
-
-def test_every_error_of_the_tree_has_a_status() -> None:
-    found = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ClarionError)}
-    answers = {kind: answer_status(kind) for kind in found - {ClarionError}}
-    assert all(status is not None and 400 <= status < 600 for status in answers.values()), answers
-
-
-def answer_status(kind: type[ClarionError]) -> int | None:
-    return next((STATUSES[parent] for parent in kind.__mro__ if parent in STATUSES), None)
 
 
 @pytest.fixture

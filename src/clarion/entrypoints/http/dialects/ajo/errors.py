@@ -15,7 +15,6 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 
 from clarion.domain.errors import (
-    ClarionError,
     Conflict,
     Forbidden,
     Invalid,
@@ -59,7 +58,7 @@ class _Row(NamedTuple):
     title: str = ""
 
 
-_ROWS: Final[dict[type[ClarionError], _Row]] = {
+_ROWS: Final[dict[type[Exception], _Row]] = {
     Invalid: _Row(52, 400, "The request is not valid"),
     TooLarge: _Row(57, 413),
     Unauthenticated: _Row(10, 401, "Oauth token is not valid"),
@@ -93,8 +92,8 @@ def answer(request: Incoming, error: Exception) -> Response[bytes]:
     """The answer to any error: of ours, of routing, or a surprise."""
     if isinstance(error, HTTPException):
         return _answer_routing(request, error)
-    if isinstance(error, ClarionError):
-        row = _row_of(error)
+    row = _row_of(error)
+    if row is not None:
         return refuse(row.number, row.status, _title(error, row), _context(error), _hints(error))
     return refuse(1, 500, "An unexpected error occurred", {"traceId": current().id})
 
@@ -107,19 +106,19 @@ def refuse(
     return Response(msgspec.json.encode(body), status_code=status, media_type=JSON, headers=headers or {})
 
 
-def _row_of(error: ClarionError) -> _Row:
+def _row_of(error: Exception) -> _Row | None:
     if isinstance(error, Conflict) and error.code in _CONFLICTS:
         return _CONFLICTS[error.code]
-    return next((_ROWS[kind] for kind in type(error).__mro__ if kind in _ROWS), _Row(1, 500))
+    return next((_ROWS[kind] for kind in type(error).__mro__ if kind in _ROWS), None)
 
 
-def _title(error: ClarionError, row: _Row) -> str:
+def _title(error: Exception, row: _Row) -> str:
     if isinstance(error, NotFound):
         return _MISSING.get(error.kind, f"Cannot find the {error.kind}")
     return row.title or str(error)
 
 
-def _context(error: ClarionError) -> dict[str, str]:
+def _context(error: Exception) -> dict[str, str]:
     said = {"traceId": current().id}
     if isinstance(error, Unreadable):
         said |= error.said
@@ -132,7 +131,7 @@ def _context(error: ClarionError) -> dict[str, str]:
     return said
 
 
-def _hints(error: ClarionError) -> dict[str, str]:
+def _hints(error: Exception) -> dict[str, str]:
     if isinstance(error, RateLimited | Unavailable):
         return {"Retry-After": str(error.retry_after_s)}
     return {"WWW-Authenticate": 'Bearer realm="clarion"'} if isinstance(error, Unauthenticated) else {}

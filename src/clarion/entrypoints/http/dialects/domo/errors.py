@@ -13,7 +13,6 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 
 from clarion.domain.errors import (
-    ClarionError,
     Conflict,
     Forbidden,
     Invalid,
@@ -26,11 +25,11 @@ from clarion.domain.errors import (
 )
 from clarion.entrypoints.http.dialects.domo.models import Refusal
 from clarion.entrypoints.http.envelope import JSON
-from clarion.entrypoints.http.errors import RequestTimeout, UnsupportedMediaType
+from clarion.entrypoints.http.errors import KeyReused, RequestTimeout, UnsupportedMediaType
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.trace import current
 
-STATUSES: Final[dict[type[ClarionError], int]] = {
+STATUSES: Final[dict[type[Exception], int]] = {
     Invalid: 400,
     Unauthenticated: 401,
     Forbidden: 403,
@@ -39,6 +38,7 @@ STATUSES: Final[dict[type[ClarionError], int]] = {
     Conflict: 409,
     TooLarge: 413,
     UnsupportedMediaType: 415,
+    KeyReused: 422,
     RateLimited: 429,
     UpstreamFailed: 502,
     Unavailable: 503,
@@ -50,9 +50,9 @@ def answer(_request: Incoming, error: Exception) -> Response[bytes]:
     """The answer to any error: of ours, of routing, or a surprise."""
     if isinstance(error, HTTPException):
         return _refuse(error.status_code, _phrase(error.status_code), dict(error.headers or {}))
-    if not isinstance(error, ClarionError):
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
+    if status is None:
         return _refuse(500, "Something went wrong on our side; the trace id finds it in the log", {})
-    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
     hints = {"Retry-After": str(error.retry_after_s)} if isinstance(error, RateLimited | Unavailable) else {}
     return _refuse(status, str(error), hints)
 

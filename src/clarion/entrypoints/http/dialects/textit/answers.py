@@ -22,12 +22,13 @@ from clarion.domain.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    UpstreamFailed,
 )
 from clarion.domain.ids import as_uuid
 from clarion.entrypoints.http.dialect import Spoken
 from clarion.entrypoints.http.dialects.textit.refusals import NOT_UNIQUE, WHOLE_BODY, Refusal, by_field
 from clarion.entrypoints.http.envelope import JSON
-from clarion.entrypoints.http.errors import RequestTimeout, UnsupportedMediaType, status_of
+from clarion.entrypoints.http.errors import KeyReused, RequestTimeout, UnsupportedMediaType
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.trace import current
 
@@ -76,7 +77,7 @@ class Answerer:
             return _answer_error(error)
         if isinstance(error, HTTPException):
             return self._answer_routing(request, error)
-        return Response(_SURPRISE.encode(), status_code=500, media_type="text/plain")
+        return _surprise()
 
     def _answer_routing(self, request: Incoming, error: HTTPException) -> Response[Any]:
         if error.status_code == 405:
@@ -89,6 +90,11 @@ class Answerer:
         return respond({"detail": "The request could not be read."}, error.status_code)
 
 
+def _surprise() -> Response[Any]:
+    """What goes wrong without being expected."""
+    return Response(_SURPRISE.encode(), status_code=500, media_type="text/plain")
+
+
 def _answer_error(error: ClarionError) -> Response[Any]:
     if isinstance(error, Invalid):
         return respond(by_field(error.problems), 400)
@@ -98,7 +104,8 @@ def _answer_error(error: ClarionError) -> Response[Any]:
         return _later(429, f"Request was throttled. Expected available in {_seconds(error.retry_after_s)}.", error)
     if isinstance(error, Unavailable):
         return _later(503, str(error), error)
-    return respond({"detail": _sentence(error)}, _STATUSES.get(type(error), status_of(error)))
+    status = next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), None)
+    return _surprise() if status is None else respond({"detail": _sentence(error)}, status)
 
 
 def _answer_conflict(error: Conflict) -> Response[Any]:
@@ -114,13 +121,17 @@ def _sentence(error: ClarionError) -> str:
 
 
 _SENTENCES: Final[dict[type[ClarionError], str]] = {Unauthenticated: "Invalid token", Forbidden: NOT_PERMITTED}
-_STATUSES: Final[dict[type[ClarionError], int]] = {
+_STATUSES: Final[dict[type[Exception], int]] = {
     Unauthenticated: 403,
     Forbidden: 403,
+    NotFound: 404,
+    RequestTimeout: 408,
     TooLarge: 413,
     UnsupportedMediaType: 415,
-    RequestTimeout: 408,
+    KeyReused: 400,
+    UpstreamFailed: 502,
 }
+"""From each error that is told in one sentence; a subclass without a line of its own is answered like its parent."""
 
 
 def _later(status: int, sentence: str, error: RateLimited | Unavailable) -> Response[Any]:
