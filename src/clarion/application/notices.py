@@ -1,6 +1,6 @@
 """Notices: what the people of an account should hear of without asking, such as a campaign that gave up.
 
-Sends nothing: whoever wants to know lists them. Where to read next: `called_starts`, which gives most of them.
+Sends nothing: whoever wants to know lists them. Where to read next: `start_calls`, which gives most of them.
 """
 
 from __future__ import annotations

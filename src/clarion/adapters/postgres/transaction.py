@@ -24,12 +24,12 @@ from clarion.adapters.postgres.locks import account_key
 from clarion.adapters.postgres.names import NameStore
 from clarion.adapters.postgres.notes import NoteStore
 from clarion.adapters.postgres.notices import NoticeStore
-from clarion.adapters.postgres.repeats import RepeatStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.runs import RunStore
 from clarion.adapters.postgres.segments import SegmentStore
 from clarion.adapters.postgres.senders import SenderStore
 from clarion.adapters.postgres.sequences import CampaignEventStore, SequenceStore
+from clarion.adapters.postgres.start_calls import StartCallStore
 from clarion.adapters.postgres.suppressions import SuppressionStore
 
 _BARRIER = "SELECT pg_advisory_xact_lock($1)"
@@ -166,9 +166,9 @@ class PostgresTransaction:
         return ExecutionStore(self.connection)
 
     @cached_property
-    def repeats(self) -> RepeatStore:
+    def start_calls(self) -> StartCallStore:
         """Starts by a call, and whether one is the same as another."""
-        return RepeatStore(self.connection)
+        return StartCallStore(self.connection)
 
     @cached_property
     def replies(self) -> ReplyStore:

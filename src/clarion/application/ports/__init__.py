@@ -23,12 +23,12 @@ from clarion.application.ports.imports import Imports
 from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices
-from clarion.application.ports.repeats import Repeats
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.runs import Runs
 from clarion.application.ports.segments import Segments
 from clarion.application.ports.senders import Senders
 from clarion.application.ports.sequences import CampaignEvents, Sequences
+from clarion.application.ports.start_calls import StartCalls
 from clarion.application.ports.suppressions import Suppressions
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class Transaction(Protocol):
         ...
 
     @property
-    def repeats(self) -> Repeats:
+    def start_calls(self) -> StartCalls:
         """Starts by a call, and whether one is the same as another."""
         ...
 

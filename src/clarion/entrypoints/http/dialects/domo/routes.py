@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from litestar import Response
 
-from clarion.application.called_starts import StartCall, start_by_call
 from clarion.application.campaigns import find_by_number
+from clarion.application.start_calls import StartCall, start_by_call
 from clarion.application.way_out import ask_way_out
 from clarion.domain.access import Permission, Principal
 from clarion.domain.errors import Forbidden, NotFound, Unauthenticated

@@ -17,7 +17,7 @@ from typing import Any, Final
 from clarion import telemetry
 from clarion.application.notices import give_notice
 from clarion.application.ports import Database, Transaction
-from clarion.application.ports.repeats import CalledStart
+from clarion.application.ports.start_calls import KeptStart
 from clarion.application.starts import StartedRun, start_run
 from clarion.application.way_out import WayOut
 from clarion.domain.campaign import Campaign
@@ -74,8 +74,8 @@ async def start_by_call(database: Database, call: StartCall, way_out: WayOut) ->
 
     async def work(tx: Transaction) -> Id | None:
         campaign_id, body_hash = call.campaign.id, call.body_hash
-        arrival = await tx.repeats.arrive(campaign_id, body_hash, time.monotonic() - call.began_s)
-        if await tx.repeats.hold(campaign_id, body_hash, arrival, SAME_WITHIN_S):
+        arrival = await tx.start_calls.arrive(campaign_id, body_hash, time.monotonic() - call.began_s)
+        if await tx.start_calls.hold(campaign_id, body_hash, arrival, SAME_WITHIN_S):
             return None
         start_id = await _start(tx, call)
         way_out.confirm()
@@ -86,7 +86,7 @@ async def start_by_call(database: Database, call: StartCall, way_out: WayOut) ->
         return
     try:
         async with database.transaction() as tx:
-            await tx.repeats.answered(start_id)
+            await tx.start_calls.answered(start_id)
     except Unavailable:
         pass  # the start is stored; it only counts as answered a little earlier than it was
 
@@ -95,7 +95,7 @@ async def _start(tx: Transaction, call: StartCall) -> Id:
     """Starts the campaign, keeps the start and gives the notices it calls for."""
     account_id, campaign_id = call.account_id, call.campaign.id
     started = await _opened(tx, call)
-    start = CalledStart(
+    start = KeptStart(
         id=new_id(),
         account_id=account_id,
         campaign_id=campaign_id,
@@ -103,11 +103,11 @@ async def _start(tx: Transaction, call: StartCall) -> Id:
         run_id=started.run.id if started else None,
         created_by=call.created_by,
     )
-    await tx.repeats.add(start)
+    await tx.start_calls.add(start)
     if started and started.unmatched:
         await _tell_unknown(tx, call, started.unmatched)
     await _tell_unused(tx, call)
-    if not call.is_test and await tx.repeats.was_started(campaign_id, start.id, REPEAT_WINDOW_S):
+    if not call.is_test and await tx.start_calls.was_started(campaign_id, start.id, REPEAT_WINDOW_S):
         message = f"The campaign was started more than once within {REPEAT_WINDOW_S / 60:.0f} minutes"
         await give_notice(tx, account_id=account_id, campaign_id=campaign_id, kind="startRepeated", message=message)
     return start.id

@@ -1,6 +1,6 @@
 """Storage of starts by a call, as far as it takes to tell a repeated call from another start.
 
-Implemented by the store of the same name, over the ledger of executions. Next: `application.called_starts`.
+Implemented by the store of the same name, over the ledger of executions. Next: `application.start_calls`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from clarion.domain.ids import Id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalledStart:
+class KeptStart:
     """A start that is to be kept: which campaign, the digest of what the call asks, the run it opened, and whose."""
 
     id: Id
@@ -32,7 +32,7 @@ class Arrival:
     last: Id | None
 
 
-class Repeats(Protocol):
+class StartCalls(Protocol):
     """Starts by a call."""
 
     async def arrive(self, campaign_id: Id, body_hash: bytes, waited_s: float) -> Arrival:
@@ -46,7 +46,7 @@ class Repeats(Protocol):
         """
         ...
 
-    async def add(self, start: CalledStart) -> None:
+    async def add(self, start: KeptStart) -> None:
         """Keeps a start."""
         ...
 

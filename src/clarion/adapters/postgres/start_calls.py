@@ -1,7 +1,7 @@
 """Starts by a call, kept in the ledger of executions, and the lock that makes two same starts wait for each other.
 
 Times are the database's, read at the statement (`clock_timestamp`), because a transaction may wait for a lock in
-between. Where to read next: `application.called_starts`.
+between. Where to read next: `application.start_calls`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.locks import start_key
-from clarion.application.ports.repeats import Arrival, CalledStart
+from clarion.application.ports.start_calls import Arrival, KeptStart
 from clarion.domain.ids import Id
 
 # index: execution_audience.
@@ -46,8 +46,8 @@ SELECT EXISTS (
 _ANSWERED: Final = "UPDATE execution SET answered_at = clock_timestamp() WHERE id = $1"
 
 
-class RepeatStore:
-    """Implements `application.ports.repeats.Repeats` on one connection."""
+class StartCallStore:
+    """Implements `application.ports.start_calls.StartCalls` on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -65,7 +65,7 @@ class RepeatStore:
         same = await self._connection.fetchval(_IS_SAME, campaign_id, body_hash, arrival.last, arrival.at, window_s)
         return bool(same)
 
-    async def add(self, start: CalledStart) -> None:
+    async def add(self, start: KeptStart) -> None:
         """Keeps a start."""
         await self._connection.execute(
             _ADD, start.id, start.account_id, start.campaign_id, start.body_hash, start.run_id, start.created_by
