@@ -185,7 +185,7 @@ async def _store(tx: Transaction, kept: Sequence[_Kept]) -> list[tuple[int, Exec
             deliveries.append(_delivery(one.run, one.campaign, recipient, found))
             one.run.next_seq += 1
     batches = _batches(first_of, deliveries)
-    advances = [Advance(run.id, run.next_seq, run.next_batch, run.next_seq - first) for run, first in first_of.values()]
+    advances = [Advance(run.id, run.next_seq, run.next_seq - first) for run, first in first_of.values()]
     created = await tx.intake.write(Writing(executions, deliveries, batches, advances))
     return [(one.place, _stored(new, created[new.id])) for one, new in zip(kept, executions, strict=True)]
 
@@ -250,9 +250,8 @@ def _refusal(campaign: CalledCampaign, address: str | None, recipient: KnownReci
 def _batches(first_of: dict[Id, tuple[OpenRun, int]], deliveries: Sequence[NewDelivery]) -> list[NewBatch]:
     """One batch for each run of the group: a group is never larger than a batch may be."""
     waiting = {delivery.run_id for delivery in deliveries if delivery.state == DeliveryState.PENDING}
-    batches = []
-    for run, first in first_of.values():
-        if run.id in waiting:
-            batches.append(NewBatch(run.id, run.next_batch, run.lane, first, run.next_seq - 1))
-            run.next_batch += 1
-    return batches
+    return [
+        NewBatch(run.id, run.next_batch, run.lane, first, run.next_seq - 1)
+        for run, first in first_of.values()
+        if run.id in waiting
+    ]

@@ -13,7 +13,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
@@ -38,8 +38,8 @@ CREWS: Final = {Lane.TRANSACTIONAL: (24, 8), Lane.BULK: (12, 3)}
 class Bell(Protocol):
     """Tells that there may be work. A ring may be lost, doubled or needless; nothing depends on it but speed."""
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Waits for a ring at most `timeout_s`; tells whether there was one."""
+    async def wait(self, timeout_s: float) -> Collection[str]:
+        """Waits for a ring at most `timeout_s`; gives the lanes it was rung for, or "" for anything."""
         ...
 
 
@@ -96,8 +96,13 @@ class Worker:
 
     async def _listen(self) -> None:
         """Wakes the waiting loops at a ring. Whoever took an event before looking for work has missed nothing."""
-        if await self.bell.wait(IDLE_S):
+        said = await self.bell.wait(IDLE_S)
+        if "" in said:
             self._wake()
+        else:
+            for crew in self._crews:
+                if crew.lane in said:
+                    crew.wake()
 
     def _wake(self) -> None:
         rung, self._rung = self._rung, asyncio.Event()

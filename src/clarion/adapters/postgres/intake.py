@@ -14,6 +14,7 @@ import asyncpg
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.executions import EXECUTION, execution_of
+from clarion.adapters.postgres.freezing import BATCH_SIZE
 from clarion.application.ports.executions import (
     CalledCampaign,
     Earlier,
@@ -107,7 +108,8 @@ WITH given AS (
 SELECT (SELECT count(*) FROM further) = (SELECT count(*) FROM named)
 """
 
-# index: run_pkey. One statement: nothing of a group is there without the rest.
+# index: run_pkey, batch_pkey. One statement: nothing of a group is there without the rest. While nobody has claimed the
+# run's last batch it grows, so that a worker that is behind catches up with fewer and larger ones.
 _WRITE: Final = """
 WITH called AS (
     INSERT INTO execution (id, account_id, campaign_id, kind, state, request_id, body_hash, run_id, first_seq,
@@ -122,15 +124,26 @@ WITH called AS (
 ), written AS (
     INSERT INTO delivery (run_id, seq, contact_id, address, state, reason, given)
     SELECT * FROM unnest($10::bytea[], $11::int[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::jsonb[])
+), due AS (
+    SELECT * FROM unnest($17::bytea[], $18::int[], $19::text[], $20::int[], $21::int[])
+        AS d (run_id, no, lane, first_seq, last_seq)
+), grown AS (
+    UPDATE batch AS b SET last_seq = due.last_seq FROM due
+    WHERE b.run_id = due.run_id AND b.no = due.no - 1 AND b.worker IS NULL AND b.seqs IS NULL
+      AND due.last_seq - b.first_seq < $25::int
+    RETURNING b.run_id
 ), queued AS (
     INSERT INTO batch (run_id, no, lane, first_seq, last_seq)
-    SELECT * FROM unnest($17::bytea[], $18::int[], $19::text[], $20::int[], $21::int[])
+    SELECT * FROM due WHERE run_id NOT IN (SELECT run_id FROM grown)
+    RETURNING run_id
 ), advanced AS (
-    UPDATE run SET next_seq = a.next_seq, next_batch = a.next_batch, selected_count = selected_count + a.added
-    FROM unnest($22::bytea[], $23::int[], $24::int[], $25::int[]) AS a (run_id, next_seq, next_batch, added)
+    UPDATE run SET next_seq = a.next_seq, selected_count = selected_count + a.added,
+        next_batch = next_batch + (SELECT count(*)::int FROM queued WHERE queued.run_id = run.id)
+    FROM unnest($22::bytea[], $23::int[], $24::int[]) AS a (run_id, next_seq, added)
     WHERE run.id = a.run_id
 )
-SELECT id, created_at, (SELECT pg_notify('clarion_work', '')) FROM called
+SELECT id, created_at, (SELECT count(pg_notify('clarion_work', lane)) FROM (SELECT DISTINCT lane FROM due) AS lanes)
+FROM called
 """
 
 # index: campaign_pkey; run_open, run_by_campaign.
@@ -185,7 +198,8 @@ class IntakeStore:
             *_columns(writing.executions, 9),
             *_columns(writing.deliveries, 7),
             *_columns(writing.batches, 5),
-            *_columns(writing.advances, 4),
+            *_columns(writing.advances, 3),
+            BATCH_SIZE,
         )
         if len(rows) != len(writing.executions):
             raise asyncpg.SerializationError("a request id was stored meanwhile")

@@ -1,13 +1,14 @@
 """The wake-up call between processes: PostgreSQL's LISTEN/NOTIFY on one channel, as an asyncio signal.
 
-Carries no facts: a lost, doubled or late call costs time until the next look, never work. Keeps one connection of its
-own and gets a new one, ever more patiently, when it is lost. Where to read next: `pipeline/sending`.
+Carries no facts, only which lane there may be work in: a lost, doubled or late call costs time until the next look,
+never work. Keeps one connection of its own and gets a new one, ever more patiently, when it is lost. Where to read next: `pipeline/sending`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from typing import Final
 
 import asyncpg
@@ -25,6 +26,7 @@ class WorkSignal:
         self._url = url
         self._channel = channel
         self._event = asyncio.Event()
+        self._said: set[str] = set()
         self._listening = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -49,19 +51,21 @@ class WorkSignal:
         """Returns once calls reach us."""
         await self._listening.wait()
 
-    def set(self) -> None:
+    def set(self, said: str = "") -> None:
         """Wakes the waiter of this process without asking the database."""
+        self._said.add(said)
         self._event.set()
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Waits for a call, at most `timeout_s`; tells whether one came. Calls that came since the last wait count."""
+    async def wait(self, timeout_s: float) -> Collection[str]:
+        """Waits for a call, at most `timeout_s`; gives what was said since the last wait: lanes, or "" for anything."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._event.wait()
         except TimeoutError:
-            return False
+            return ()
         self._event.clear()
-        return True
+        said, self._said = self._said, set()
+        return said
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE_S
@@ -83,9 +87,9 @@ class WorkSignal:
         """Listens until the connection is lost; a probe finds out when the other side is gone without a word."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(self._channel, lambda *_: self._event.set())
+        await connection.add_listener(self._channel, lambda *said: self.set(str(said[-1])))
         self._listening.set()
-        self._event.set()  # what was said while nobody listened
+        self.set()  # what was said while nobody listened
         while not lost.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PROBE_EVERY_S):

@@ -116,7 +116,7 @@ class NewDelivery(NamedTuple):
 
 
 class NewBatch(NamedTuple):
-    """Deliveries of a group that are claimed together."""
+    """Deliveries of a group that are claimed together, with those of the batch before while nobody has claimed it."""
 
     run_id: Id
     no: int
@@ -130,7 +130,6 @@ class Advance(NamedTuple):
 
     run_id: Id
     next_seq: int
-    next_batch: int
     added: int
 
 
