@@ -13,12 +13,13 @@ import msgspec
 
 from clarion.application.contact_rules import Refusal
 from clarion.application.identities import canonical
+from clarion.application.json_objects import encoded
+from clarion.application.starts import CONTEXT_LIMIT
 from clarion.application.triggers import (
     RECIPIENTS_LIMIT,
     TriggerCall,
     TriggerRecipient,
     check_request_id,
-    encoded,
 )
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, parse_id
@@ -153,5 +154,5 @@ def _given(recipient: TriggerRecipient) -> msgspec.Raw | Refusal:
     said = {name: value for name, value in (("profile", recipient.profile), ("context", recipient.context)) if value}
     if not said:
         return _NOTHING
-    text = encoded(said)
+    text = encoded(said, CONTEXT_LIMIT)
     return text if isinstance(text, Refusal) else msgspec.Raw(text)

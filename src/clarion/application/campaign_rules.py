@@ -6,13 +6,12 @@ Takes the campaign as it would be with a draft over it and yields every problem.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
 from clarion.application.contact_rules import Refusal, check_text, read_language, read_timezone
+from clarion.application.json_objects import encoded
 from clarion.domain.campaign import Campaign, CampaignKind, Category
 from clarion.domain.content import PUSH_LIMIT, SMS_LIMIT, PushContent, SmsContent
 from clarion.domain.errors import Problem
@@ -28,7 +27,6 @@ RECHECK_LEAST_S: Final = 60
 RECHECK_MOST_S: Final = 30 * 24 * 3600
 CHANNELS: Final = ("email", "sms", "push")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.ASCII | re.IGNORECASE)
 
 
@@ -96,17 +94,10 @@ def push_problems(push: PushContent) -> Iterator[Problem]:
     yield from extras_problems(push.extras, "message.push.extras")
 
 
-def extras_problems(extras: dict[str, Any], field: str = "extras", limit: int = EXTRAS_LIMIT) -> Iterator[Problem]:
+def extras_problems(extras: Mapping[str, Any], field: str = "extras", limit: int = EXTRAS_LIMIT) -> Iterator[Problem]:
     """What is wrong with an object of the caller's own: too large, or nothing that can be stored."""
-    try:
-        text = msgspec.json.encode(extras).decode()
-    except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
-        yield Problem(field, "json", "must be a JSON object of texts, numbers, lists and objects")
-        return
-    if len(text) > limit:
-        yield Problem(field, "maxBytes", f"must be at most {limit // 1024} kB as JSON")
-    elif _UNSTORABLE.search(text):
-        yield Problem(field, "characters", "must not contain NUL")
+    if isinstance(refusal := encoded(extras, limit), Refusal):
+        yield Problem(field, refusal.rule, refusal.message)
 
 
 def _name_problems(name: str) -> Iterator[Problem]:

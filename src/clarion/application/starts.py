@@ -23,7 +23,7 @@ from clarion.rendering.addresses import AddressFault, parse_email, parse_mailbox
 ONLY_LIMIT: Final = 10_000
 """Addresses that one call may name of an audience."""
 CONTEXT_LIMIT: Final = 200 * 1024
-"""Bytes of what a call says for everyone, as JSON."""
+"""Bytes of what a call says for everyone, or of one recipient, as JSON."""
 _STARTABLE: Final = frozenset(
     {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.COMPLETED}
 )
@@ -112,7 +112,7 @@ def email_keys(addresses: Sequence[str], field: str) -> list[str]:
 
 
 def _check_call(only: Sequence[str] | None, context: Mapping[str, Any] | None, *, is_test: bool) -> None:
-    problems = list(extras_problems(dict(context or {}), "context", CONTEXT_LIMIT))
+    problems = list(extras_problems(context or {}, "context", CONTEXT_LIMIT))
     if is_test and not only:
         problems.append(Problem("addresses", "required", "a test needs the addresses whose data it is rendered with"))
     if only is not None and len(only) > ONLY_LIMIT:

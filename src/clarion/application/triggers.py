@@ -6,19 +6,17 @@ recipient is told by the deliveries. Where to read next: `accepting`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-
-from clarion.application.contact_rules import Refusal, check_text
+from clarion.application.campaign_rules import extras_problems
+from clarion.application.contact_rules import check_text
 from clarion.application.ports import Transaction
 from clarion.application.ports.executions import AudiencePlan
 from clarion.application.segments import get_segment
-from clarion.application.starts import start_run
+from clarion.application.starts import CONTEXT_LIMIT, start_run
 from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category
 from clarion.domain.delivery import Delivery
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
@@ -27,11 +25,7 @@ from clarion.domain.ids import Id, new_id
 
 RECIPIENTS_LIMIT: Final = 500
 """Recipients of one call."""
-CONTEXT_LIMIT: Final = 200 * 1024
-"""Bytes of what a call says of one recipient, as JSON."""
 REQUEST_ID_LIMIT: Final = 255
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,23 +198,9 @@ def check_request_id(request_id: str) -> None:
         raise Invalid(Problem("requestId", refusal.rule, refusal.message))
 
 
-def encoded(said: Mapping[str, Any]) -> bytes | Refusal:
-    """What a call says as JSON, or why it cannot be kept."""
-    try:
-        text = _encode(said)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-        return Refusal("json", "must say only what JSON can hold, without lone surrogates")
-    if len(text) > CONTEXT_LIMIT:
-        return Refusal("maxBytes", f"must be at most {CONTEXT_LIMIT // 1024} kB as JSON")
-    if b"\\u0000" in text and _NUL.search(text):
-        return Refusal("nul", "must not contain the NUL character")
-    return text
-
-
 def _check_context(context: Mapping[str, Any] | None) -> None:
-    refusal = encoded(context or {})
-    if isinstance(refusal, Refusal):
-        raise Invalid(Problem("context", refusal.rule, refusal.message))
+    if problems := list(extras_problems(context or {}, "context", CONTEXT_LIMIT)):
+        raise Invalid.of(problems)
 
 
 def _again(execution: Execution, *, same: bool) -> Execution:
