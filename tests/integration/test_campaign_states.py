@@ -126,6 +126,17 @@ async def test_a_triggered_campaign_takes_calls_from_its_start_time_to_its_end(d
     assert await due.end_overdue(database) == 0
 
 
+async def test_a_resume_after_the_end_ends_the_campaign_and_nobody_is_written_to(database: PostgresDatabase) -> None:
+    made = await stage.build(database, ["a@x.example"])
+    await made.started()
+    await made.pause()
+    await made.execute("UPDATE campaign SET end_at = now()")
+    await made.resume()
+    campaign = await made.campaign()
+    assert (campaign.state, campaign.state_reason) == (CampaignState.STOPPED, "end_reached")
+    assert [state for state, _ in await runs_of(made)] == ["stopped"]
+
+
 OPEN_RUN = """
 UPDATE run SET state = 'sending', snapshot_done = true, accepts_until = now() + interval '1 hour'
 RETURNING id

@@ -263,6 +263,17 @@ async def scheduled(made: Stage) -> Execution:
         )
 
 
+async def test_a_request_id_of_another_account_is_as_unknown_as_its_campaign(database: PostgresDatabase) -> None:
+    made, theirs = await calls.build(database, [ANN]), await calls.build(database, [BEN])
+    asked = {"campaign_id": theirs.campaign_id, "request_id": "r-1", "body_hash": b"same"}
+    async with database.transaction() as tx:
+        audience = Audience(groups=(theirs.group_id,))
+        await trigger_audience(tx, account_id=theirs.account_id, audience=audience, **asked)  # type: ignore[arg-type]
+    with pytest.raises(NotFound):
+        async with database.transaction() as tx:
+            await trigger_audience(tx, account_id=made.account_id, **asked)  # type: ignore[arg-type]
+
+
 async def test_more_calls_than_may_wait_are_told_to_come_again(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

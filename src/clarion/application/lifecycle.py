@@ -75,7 +75,7 @@ async def pause(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Campaign
 
 
 async def resume(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Campaign:
-    """Lets a paused campaign go on exactly where it was held.
+    """Lets a paused campaign go on exactly where it was held; one whose end has passed meanwhile is over at once.
 
     Raises:
         NotFound: it is unknown or another account's.
@@ -84,6 +84,8 @@ async def resume(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Campaig
     campaign = await _locked(tx, account_id, campaign_id)
     if campaign.state is not CampaignState.PAUSED:
         raise Conflict("CAMPAIGN_NOT_PAUSED", f"The campaign is {campaign.state}; only a paused one can be resumed")
+    if campaign.end_at is not None and campaign.end_at <= await tx.campaigns.now():
+        return await complete_overdue(tx, account_id=account_id, campaign_id=campaign_id)
     await tx.campaigns.move(account_id, campaign_id, frozenset({campaign.state}), CampaignState.RUNNING)
     await tx.runs.move_active(campaign_id, RunState.SENDING)
     await tx.announce_work()

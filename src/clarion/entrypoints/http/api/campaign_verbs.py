@@ -130,8 +130,8 @@ async def pause(tx: Transaction, call: Call[Nothing, Nothing]) -> CampaignView:
 @operation(
     name="resumeCampaign", method="POST", path="/campaigns/{campaignId}/resume", tag="campaigns",
     permission=Permission.CAMPAIGNS_EXECUTE, summary="Resume a campaign",
-    description="Goes on exactly where it was held.", data=CampaignView, statuses={409: "`CAMPAIGN_NOT_PAUSED`"},
-    find=find,
+    description="Goes on exactly where it was held. One whose end has passed meanwhile is over at once.",
+    data=CampaignView, statuses={409: "`CAMPAIGN_NOT_PAUSED`"}, find=find,
 )  # fmt: skip
 async def resume(tx: Transaction, call: Call[Nothing, Nothing]) -> CampaignView:
     """Lets a campaign go on."""

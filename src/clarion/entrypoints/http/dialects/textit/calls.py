@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 from litestar import Response
 
@@ -150,9 +150,9 @@ async def _body_of(request: Incoming, edge: Edge) -> Body:
 
 def _form(raw: bytes) -> Body:
     try:
-        pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=1000)
+        lists = parse_qs(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=1000)
         # Through JSON, so that what no text may contain is refused in one place.
-        found = parse_json(json.dumps({name: [v for n, v in pairs if n == name] for name, _ in pairs}).encode())
+        found = parse_json(json.dumps(lists).encode())
     except (UnicodeDecodeError, ValueError):
         raise detail("The form could not be read.") from None
     values = found if isinstance(found, dict) else {}

@@ -88,12 +88,8 @@ async def pause_campaign(tx: Transaction, call: Call) -> object:
 )
 async def resume_campaign(tx: Transaction, call: Call) -> object:
     """Lets it go on."""
-    campaign = await find_campaign(tx, call, lock=True)
-    is_over = campaign.end_at is not None and campaign.end_at <= await tx.campaigns.now()
-    if is_over and campaign.state is CampaignState.PAUSED:
-        await lifecycle.complete_overdue(tx, account_id=call.account_id, campaign_id=campaign.id)
-    else:
-        await lifecycle.resume(tx, account_id=call.account_id, campaign_id=campaign.id)
+    campaign = await find_campaign(tx, call)
+    await lifecycle.resume(tx, account_id=call.account_id, campaign_id=campaign.id)
     return _reply(campaign, RESUMED)
 
 
