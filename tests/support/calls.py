@@ -10,7 +10,7 @@ from tests.support import stage
 from tests.support.stage import Stage
 
 from clarion.adapters.postgres.database import PostgresDatabase
-from clarion.application.triggers import TriggerCall, TriggerRecipient
+from clarion.application.calls import TriggerCall, TriggerRecipient
 from clarion.domain.campaign import Category
 from clarion.domain.content import EmailContent
 

@@ -1,35 +1,69 @@
-"""Reading a call with its recipients: every rule that needs no database, and each recipient in the form it is kept in.
+"""Calls that bring their recipients: what one says, and every rule about it that needs no database.
 
 A mistake in the shape of a call is told before anything is stored; an address that cannot be written to is not one, for
-the call names others too. Where to read next: `accepting`.
+the call names others too. Where to read next: `intake`, which stores them in groups.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import msgspec
 
-from clarion.application.contact_rules import Refusal
+from clarion.application.contact_rules import Refusal, check_text
 from clarion.application.identities import canonical
 from clarion.application.json_objects import encoded
 from clarion.application.starts import CONTEXT_LIMIT
-from clarion.application.triggers import (
-    RECIPIENTS_LIMIT,
-    TriggerCall,
-    TriggerRecipient,
-    check_request_id,
-)
+from clarion.domain.campaign import Category
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, parse_id
 from clarion.rendering.addresses import AddressFault, parse_email
 
+RECIPIENTS_LIMIT: Final = 500
+"""Recipients of one call."""
+REQUEST_ID_LIMIT: Final = 255
 BY_ID: Final = "id"
 """The namespace of the ids that Clarion gives to contacts."""
 _ADDRESS_SHOWN: Final = 320
 """Characters kept of an address that cannot be written to."""
 _NOTHING: Final = msgspec.Raw(b"{}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerRecipient:
+    """One recipient of a call, and what the call says of them.
+
+    `namespace` and `value` are an identity: `id`, `external_id`, `email`, `phone` or a namespace of the account's own.
+    An external recipient is never looked up: only the address given counts, or the identity when it is one.
+    `addresses` by channel (`email`, `sms`, `push`) win over the contact's own. `profile` lies over the contact's data
+    as templates see it, `context` over the run's.
+    """
+
+    namespace: str
+    value: str
+    is_external: bool = False
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerCall:
+    """One call with its recipients. The same `request_id` with the same `body_hash` is answered as the first time.
+
+    `category` and `high_throughput` are what the caller expects of the campaign; None expects nothing.
+    """
+
+    account_id: Id
+    campaign_id: Id
+    request_id: str | None
+    body_hash: bytes
+    recipients: tuple[TriggerRecipient, ...]
+    created_by: str = ""
+    category: Category | None = None
+    high_throughput: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +119,14 @@ def read_call(call: TriggerCall) -> KnownCall:
     if problems:
         raise Invalid.of(problems)
     return KnownCall(call, tuple(known), sum(len(bytes(recipient.given)) for recipient in known))
+
+
+def check_request_id(request_id: str) -> None:
+    """Raises `Invalid` unless a request id has 1 to 255 characters that can be stored."""
+    if not 1 <= len(request_id) <= REQUEST_ID_LIMIT:
+        raise Invalid(Problem("requestId", "maxLength", f"must have 1 to {REQUEST_ID_LIMIT} characters"))
+    if refusal := check_text(request_id):
+        raise Invalid(Problem("requestId", refusal.rule, refusal.message))
 
 
 def _twice(call: TriggerCall, known: list[KnownRecipient]) -> list[Problem]:

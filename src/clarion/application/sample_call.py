@@ -1,6 +1,6 @@
 """An example of a call to a campaign: one recipient with a place for everything the message looks up.
 
-Written from the compiled message, so that it names exactly what is printed. Where to read next: `triggers`.
+Written from the compiled message, so that it names exactly what is printed. Where to read next: `calls`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An execution: one call that sets deliveries of a campaign going, now or at a time, and what became of it.
 
 A call is known by its request id: the same one with the same body is answered as the first time, and nothing more is
-sent. Where to read next: `application.triggers`.
+sent. Where to read next: `application.executions`.
 """
 
 from __future__ import annotations

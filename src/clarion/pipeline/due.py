@@ -12,9 +12,9 @@ from typing import Final
 
 from clarion.application import lifecycle
 from clarion.application.activation import rules_of
+from clarion.application.executions import execute_scheduled, fail_scheduled
 from clarion.application.ports import Database
 from clarion.application.ports.runs import Rechecked
-from clarion.application.triggers import execute_scheduled, fail_scheduled
 from clarion.domain.campaign import CampaignState
 from clarion.domain.errors import Conflict, Invalid, NotFound
 from clarion.domain.ids import Id

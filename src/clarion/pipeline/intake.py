@@ -2,7 +2,7 @@
 
 While one group is being committed the next one gathers, so a commit is shared by as many calls as came meanwhile and a
 single call waits for nobody. Nothing is remembered outside the database: a call that was answered is stored, and one
-that was not may be repeated with its request id. Where to read next: `application.accepting`.
+that was not may be repeated with its request id. Where to read next: `application.intake`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from clarion.application.accepting import Answer, accept
-from clarion.application.calls import KnownCall, read_call
+from clarion.application.calls import KnownCall, TriggerCall, read_call
+from clarion.application.intake import Answer, accept
 from clarion.application.ports import Database
-from clarion.application.triggers import TriggerCall
 from clarion.domain.errors import ClarionError, Unavailable
 from clarion.domain.execution import Execution
 from clarion.domain.ids import Id, new_id

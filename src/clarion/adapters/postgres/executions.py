@@ -1,6 +1,6 @@
 """Stores executions, one call at a time: reading them, and those that start an audience now or at their time.
 
-Calls that bring their recipients are stored in groups, by `intake`. Where to read next: `application.triggers`.
+Calls that bring their recipients are stored in groups, by `intake`. Where to read next: `application.executions`.
 """
 
 from __future__ import annotations

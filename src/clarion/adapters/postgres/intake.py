@@ -1,7 +1,7 @@
 """Stores groups of calls that bring their recipients: one statement a step, however many calls and recipients.
 
 The open run of each campaign is locked for as long as its group is being stored; that lock is what keeps a pause, a
-stop or an edit from falling in between. Where to read next: `application.accepting`, `pipeline.intake`.
+stop or an edit from falling in between. Where to read next: `application.intake`, `pipeline.intake`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import asyncpg
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.executions import EXECUTION, execution_of
 from clarion.adapters.postgres.freezing import BATCH_SIZE
-from clarion.application.ports.executions import (
+from clarion.application.ports.executions import Earlier
+from clarion.application.ports.intake import (
     CalledCampaign,
-    Earlier,
     Found,
     NewContact,
     OpenRun,
@@ -165,7 +165,7 @@ RETURNING id
 
 
 class IntakeStore:
-    """Implements `application.ports.executions.Intake` on one connection."""
+    """Implements `application.ports.intake.Intake` on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -17,9 +17,10 @@ from clarion.application.ports.campaigns import Campaigns
 from clarion.application.ports.contact_fields import ContactFields
 from clarion.application.ports.contacts import Contacts, Groups
 from clarion.application.ports.deliveries import Deliveries
-from clarion.application.ports.executions import Executions, Intake
+from clarion.application.ports.executions import Executions
 from clarion.application.ports.identities import Identities
 from clarion.application.ports.imports import Imports
+from clarion.application.ports.intake import Intake
 from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices

@@ -11,17 +11,17 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from clarion.application.ports import Transaction
-from clarion.application.sample_call import sample_recipient
-from clarion.application.triggers import (
+from clarion.application.calls import TriggerCall
+from clarion.application.executions import (
     Audience,
-    TriggerCall,
     cancel_scheduled,
     get_execution,
     list_executions,
     list_outcomes,
     trigger_audience,
 )
+from clarion.application.ports import Transaction
+from clarion.application.sample_call import sample_recipient
 from clarion.domain.access import Permission, Principal
 from clarion.domain.execution import Execution
 from clarion.entrypoints.http.api.campaigns import find as find_campaign

@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from clarion.application.calls import BY_ID
+from clarion.application.calls import BY_ID, RECIPIENTS_LIMIT, REQUEST_ID_LIMIT, TriggerRecipient
 from clarion.application.starts import CONTEXT_LIMIT
-from clarion.application.triggers import RECIPIENTS_LIMIT, REQUEST_ID_LIMIT, TriggerRecipient
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.execution import Execution, ExecutionKind, ExecutionState
 from clarion.entrypoints.http.api.paging import HexId, hex_or_none

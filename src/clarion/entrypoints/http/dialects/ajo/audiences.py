@@ -1,6 +1,6 @@
 """The calls that start an audience, at once or at a time, and where such an execution stands.
 
-Where to read next: `mapping`, `application.triggers`.
+Where to read next: `mapping`, `application.executions`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from hashlib import sha256
 
 from litestar import Response
 
+from clarion.application.executions import Audience, cancel_scheduled, get_execution, trigger_audience
 from clarion.application.ports import Transaction
-from clarion.application.triggers import Audience, cancel_scheduled, get_execution, trigger_audience
 from clarion.domain.access import Permission, Principal
 from clarion.domain.campaign import CampaignKind, Category
 from clarion.domain.errors import Invalid, NotFound, Problem

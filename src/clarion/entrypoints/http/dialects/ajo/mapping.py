@@ -1,6 +1,6 @@
 """Adobe's names for what Clarion has, both ways: recipients and calls, ids of executions, reasons of exclusion.
 
-Decides nothing that another dialect could need: rules are in `application.triggers`.
+Decides nothing that another dialect could need: rules are in `application.calls`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
-from clarion.application.triggers import TriggerCall, TriggerRecipient
+from clarion.application.calls import TriggerCall, TriggerRecipient
 from clarion.domain.access import Principal
 from clarion.domain.campaign import Category, Run, RunState
 from clarion.domain.delivery import Delivery, DeliveryState

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from litestar import Response
 
-from clarion.application.triggers import get_execution, list_outcomes
+from clarion.application.executions import get_execution, list_outcomes
 from clarion.domain.access import Permission
 from clarion.domain.errors import NotFound
 from clarion.domain.execution import ExecutionKind

@@ -11,7 +11,7 @@ from typing import Final
 
 from litestar import Response
 
-from clarion.application.triggers import TriggerCall
+from clarion.application.calls import TriggerCall
 from clarion.domain.access import Permission
 from clarion.entrypoints.http.dialect import Answers, spoken
 from clarion.entrypoints.http.dialects.ajo import mapping

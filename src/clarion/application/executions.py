@@ -1,18 +1,18 @@
-"""Calls that set deliveries of a campaign going: what a call says, its execution, and starting an audience by a call.
+"""Executions: stored calls. Starting an audience by a call now or at its time, reading a call, taking one back.
 
-Calls that bring their recipients are stored in groups, by `accepting` through `pipeline.intake`; what becomes of each
-recipient is told by the deliveries. Where to read next: `accepting`.
+Calls that bring their recipients become executions in `intake`; what becomes of each recipient is told by the
+deliveries. Where to read next: `starts`, which opens the run of an audience.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
+from clarion.application.calls import check_request_id
 from clarion.application.campaign_rules import extras_problems
-from clarion.application.contact_rules import check_text
 from clarion.application.ports import Transaction
 from clarion.application.ports.executions import AudiencePlan
 from clarion.application.segments import get_segment
@@ -22,45 +22,6 @@ from clarion.domain.delivery import Delivery
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.execution import Execution, ExecutionKind, ExecutionState
 from clarion.domain.ids import Id, new_id
-
-RECIPIENTS_LIMIT: Final = 500
-"""Recipients of one call."""
-REQUEST_ID_LIMIT: Final = 255
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerRecipient:
-    """One recipient of a call, and what the call says of them.
-
-    `namespace` and `value` are an identity: `id`, `external_id`, `email`, `phone` or a namespace of the account's own.
-    An external recipient is never looked up: only the address given counts, or the identity when it is one.
-    `addresses` by channel (`email`, `sms`, `push`) win over the contact's own. `profile` lies over the contact's data
-    as templates see it, `context` over the run's.
-    """
-
-    namespace: str
-    value: str
-    is_external: bool = False
-    addresses: Mapping[str, str] = field(default_factory=dict)
-    profile: Mapping[str, Any] = field(default_factory=dict)
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerCall:
-    """One call with its recipients. The same `request_id` with the same `body_hash` is answered as the first time.
-
-    `category` and `high_throughput` are what the caller expects of the campaign; None expects nothing.
-    """
-
-    account_id: Id
-    campaign_id: Id
-    request_id: str | None
-    body_hash: bytes
-    recipients: tuple[TriggerRecipient, ...]
-    created_by: str = ""
-    category: Category | None = None
-    high_throughput: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +149,6 @@ async def fail_scheduled(tx: Transaction, *, account_id: Id, execution_id: Id, p
     taken = await tx.executions.take(account_id, execution_id)
     if taken is not None:
         await tx.executions.settle(replace(taken, state=ExecutionState.FAILED, problem=problem))
-
-
-def check_request_id(request_id: str) -> None:
-    """Raises `Invalid` unless a request id has 1 to 255 characters that can be stored."""
-    if not 1 <= len(request_id) <= REQUEST_ID_LIMIT:
-        raise Invalid(Problem("requestId", "maxLength", f"must have 1 to {REQUEST_ID_LIMIT} characters"))
-    if refusal := check_text(request_id):
-        raise Invalid(Problem("requestId", refusal.rule, refusal.message))
 
 
 def _check_context(context: Mapping[str, Any] | None) -> None:

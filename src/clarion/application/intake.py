@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from clarion.application.calls import KnownCall, KnownRecipient
+from clarion.application.calls import KnownCall, KnownRecipient, TriggerCall
 from clarion.application.ports import Transaction
-from clarion.application.ports.executions import (
+from clarion.application.ports.executions import Earlier
+from clarion.application.ports.intake import (
     NOBODY,
     Advance,
     CalledCampaign,
-    Earlier,
     Found,
     NewBatch,
     NewContact,
@@ -26,7 +26,6 @@ from clarion.application.ports.executions import (
     Wanted,
     Writing,
 )
-from clarion.application.triggers import TriggerCall
 from clarion.domain.campaign import CampaignKind, CampaignState, Category
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.errors import ClarionError, Conflict, NotFound
