@@ -33,8 +33,9 @@ FILTERS: Final[dict[str, tuple[int, int]]] = {
     "abs": (0, 0), "capitalize": (0, 0), "count": (0, 0), "d": (0, 2), "date": (0, 1), "default": (0, 2),
     "dictsort": (0, 0), "e": (0, 0), "escape": (0, 0), "first": (0, 0), "float": (0, 1), "int": (0, 1),
     "items": (0, 0), "join": (0, 1), "last": (0, 0), "length": (0, 0), "list": (0, 0), "lower": (0, 0), "max": (0, 0),
-    "min": (0, 0), "number": (0, 1), "replace": (2, 2), "reverse": (0, 0), "round": (0, 1), "safe": (0, 0),
-    "sort": (0, 0), "string": (0, 0), "sum": (0, 0), "title": (0, 0), "trim": (0, 0), "truncate": (1, 2),
+    "min": (0, 0), "number": (0, 1), "replace": (2, 2), "required": (0, 1), "reverse": (0, 0),
+    "round": (0, 1), "safe": (0, 0), "sort": (0, 0), "string": (0, 0), "sum": (0, 0),
+    "title": (0, 0), "trim": (0, 0), "truncate": (1, 2),
     "unique": (0, 0), "upper": (0, 0), "urlencode": (0, 0),
 }  # fmt: skip
 """Every filter, with the least and greatest number of its arguments."""

@@ -28,6 +28,7 @@ PEAK_LIMIT: Final = 4 * 1024 * 1024
 _TOO_LARGE: Final = f"the message would be larger than {OUTPUT_LIMIT // 1024} KiB"
 WORK_LIMIT: Final = 64 * 1024 * 1024
 """Octets of all values of one message together, those on the way included."""
+_WHY_LIMIT: Final = 200
 _SMALL: Final = 64
 _SLACK: Final = 16
 _NAME: Final = "message"
@@ -46,6 +47,13 @@ class _Overflow(Exception):
 def _truncate(value: object, length: int, end: str = "…") -> str:
     text = "" if value is None else str(value)
     return text if len(text) <= length else text[: max(0, length)] + end
+
+
+def _required(value: object, why: object = "a value that the message cannot do without is missing") -> object:
+    """The value; whoever has nothing there gets no message, and the report says why."""
+    if value is None or value == "" or (isinstance(value, list | dict) and not value):
+        raise RenderFault(str(why)[:_WHY_LIMIT])
+    return value
 
 
 def _field(value: object, key: str) -> object:
@@ -75,6 +83,7 @@ def _environment(given: Mapping[str, Mapping[str, str]]) -> Environment:
     for name in _SPARE_FILTERS:
         env.remove_filter(name)
     env.add_filter("truncate", _truncate)
+    env.add_filter("required", _required)
     env.add_filter("number", filters.number)
     env.add_filter("date", filters.date)
     env.add_filter("field", _field)

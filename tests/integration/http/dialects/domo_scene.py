@@ -121,7 +121,7 @@ def refusal(response: httpx.Response, status: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def domo(
-    app: App, base_url: str, *, port: int = 9, has_sender: bool = True, **settings: str
+    app: App, base_url: str, *, port: int = 9, has_sender: bool = True, html: str | None = None, **settings: str
 ) -> AsyncIterator[Domo]:
     """A new account with Ada and Ben on a campaign's list, whose relay listens on a loopback port."""
     async with app.database.transaction() as tx:
@@ -138,7 +138,7 @@ async def domo(
             category=Category.MARKETING,
             groups=["list"],
             sender_id=sender.id.hex() if has_sender else None,
-            email=EmailContent(subject="Report", html=translate(Syntax.DOMO, HTML).text),
+            email=EmailContent(subject="Report", html=html or translate(Syntax.DOMO, HTML).text),
         )
         campaign = await campaigns.create_campaign(tx, account_id=account.id, draft=draft, links=LINKS)
     async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:

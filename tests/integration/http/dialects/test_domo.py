@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 from tests.integration.http.conftest import serving
 from tests.integration.http.dialects.domo_scene import ALERT, FROM, START, Domo, domo, mails
 from tests.support.scene import finished
@@ -19,11 +21,15 @@ from clarion.domain.suppression import SuppressionChannel, SuppressionReason
 
 
 @asynccontextmanager
-async def delivering(app: App, base_url: str) -> AsyncIterator[tuple[Domo, Sink]]:
+async def delivering(app: App, base_url: str, html: str | None = None) -> AsyncIterator[tuple[Domo, Sink]]:
     """An account whose campaign really is sent."""
     url = app.settings.database_url
     assert url
-    async with Sink() as sink, domo(app, base_url, port=sink.port) as scene, working(app.database, url.reveal()):
+    async with (
+        Sink() as sink,
+        domo(app, base_url, port=sink.port, html=html) as scene,
+        working(app.database, url.reveal()),
+    ):
         yield scene, sink
 
 
@@ -37,6 +43,11 @@ async def sending(app: App, base_url: str) -> AsyncIterator[tuple[Domo, Sink]]:
 async def scene(app: App, base_url: str) -> AsyncIterator[Domo]:
     async with domo(app, base_url) as made:
         yield made
+
+
+def told(lines: list[EventDict]) -> set[tuple[str, str]]:
+    """Level and name of what was logged."""
+    return {(line["log_level"], line["event"]) for line in lines}
 
 
 async def sent(scene: Domo) -> None:
@@ -69,7 +80,9 @@ async def test_a_start_for_one_address_goes_to_that_one_alone_however_it_is_writ
 
 async def test_an_address_that_is_not_on_the_list_gets_nothing_and_is_told_of(sending: tuple[Domo, Sink]) -> None:
     scene, sink = sending
-    await scene.started(emailAddresses=["ben@load.example", "stranger@load.example", "not an address"])
+    with capture_logs() as lines:
+        await scene.started(emailAddresses=["ben@load.example", "stranger@load.example", "not an address"])
+    assert ("warning", "start.addresses_unknown") in told(lines)
     await sent(scene)
     assert list(mails(sink)) == ["ben@load.example"]
     [(kind, message)] = await scene.notices()
@@ -115,6 +128,41 @@ async def test_whoever_unsubscribed_is_skipped(sending: tuple[Domo, Sink]) -> No
     await scene.started()
     await sent(scene)
     assert list(mails(sink)) == ["ben@load.example"]
+
+
+async def test_whoever_unsubscribed_from_this_campaign_is_skipped(sending: tuple[Domo, Sink]) -> None:
+    scene, sink = sending
+    path = f"/v1/accounts/{scene.account.id.hex()}/campaigns/{scene.campaign.id.hex()}/suppressions"
+    native = {"Authorization": f"Bearer {scene.token}"}
+    done = await scene.http.post(path, json={"address": "ben@load.example"}, headers=native)
+    assert done.is_success, done.text
+    await scene.started()
+    await sent(scene)
+    assert list(mails(sink)) == ["ada@load.example"]
+
+
+@pytest.mark.parametrize(
+    ("strictly", "reached"),
+    [(' | required("no rows are left")', ["ada@load.example"]), ("", ["ada@load.example", "ben@load.example"])],
+)
+async def test_whoever_has_no_rows_left_is_blocked_where_the_message_is_strict(
+    app: App, base_url: str, strictly: str, reached: list[str]
+) -> None:
+    html = "<p>{% for row in contact.attributes.rows" + strictly + " %}{{ row.city }};{% endfor %}</p>"
+    async with delivering(app, base_url, html) as (scene, sink):
+        rows = [{"city": "Bergen"}, {"city": "Oslo"}]
+        await scene.contact("ada@load.example", attributes={"rows": rows})
+        await scene.contact("ben@load.example", attributes={"rows": []})
+        await scene.started()
+        await sent(scene)
+        blocked = await scene.execute(
+            "SELECT d.state || ' ' || d.reason || ': ' || d.reply FROM delivery AS d JOIN run AS r ON r.id = d.run_id "
+            "WHERE r.account_id = $1 AND d.state <> 'sent'",
+            scene.account.id,
+        )
+    assert sorted(mails(sink)) == reached
+    assert mails(sink)["ada@load.example"] == ["<p>Bergen;Oslo;</p>"]
+    assert blocked == ("skipped render_failed: no rows are left" if strictly else None)
 
 
 async def test_twenty_same_calls_at_once_start_once(sending: tuple[Domo, Sink]) -> None:
@@ -175,7 +223,9 @@ async def test_a_campaign_without_a_sender_is_accepted_sends_nothing_and_a_notic
     app: App, base_url: str
 ) -> None:
     async with domo(app, base_url, has_sender=False) as scene:
-        await scene.started()
+        with capture_logs() as lines:
+            await scene.started()
+        assert ("error", "start.without_sender") in told(lines)
         assert await scene.runs() == []
         assert await scene.notices() == [
             ("senderMissing", "The campaign was started but has no sender, so nothing was sent")
