@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from litestar import Response
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 
 from clarion.entrypoints.http.envelope import JSON
@@ -71,22 +72,32 @@ class Spoken:
     """Whether it comes thousands of times a second, and takes the short way of `express`."""
     handler: Handler
 
-    def route(self, prefix: str) -> HTTPRouteHandler:
-        """The framework's handler of this operation under a prefix."""
+    def route(self, prefix: str, *, has_head: bool = True) -> HTTPRouteHandler:
+        """The framework's handler of this operation under a prefix; without `has_head`, HEAD is not GET but a 405."""
         template = prefix + self.path
 
         async def handle(request: Incoming) -> Response[Any]:
             current().route = template
+            if current().is_head and not has_head:
+                raise MethodNotAllowedException
             return await self.handler(request)
 
         return HTTPRouteHandler(
-            re.sub(r"{(\w+)}", r"{\1:str}", template),
+            _pattern(template),
             http_method=self.method,
             status_code=200,  # each answer carries its own
             name=self.name,
             opt={FREQUENT: self.is_frequent},
             include_in_schema=False,
         )(handle)
+
+
+def _pattern(template: str) -> str:
+    return re.sub(r"{(\w+)}", r"{\1:str}", template)
+
+
+async def _refuse_method(request: Incoming) -> Response[Any]:
+    raise MethodNotAllowedException(request.scope["method"])
 
 
 def spoken(**declared: Any) -> Callable[[Handler], Spoken]:  # noqa: ANN401 - the fields of Spoken
@@ -99,7 +110,8 @@ class Dialect:
     """One vendor's API. `owns` tells whether a path without prefix is its own, also when no route has it.
 
     `answer` turns any error (of ours, of routing, or a surprise, which is logged before) into the vendor's shape.
-    `security` are OpenAPI security schemes by name; `is_any_of` is true when one of them suffices.
+    `security` are OpenAPI security schemes by name; `is_any_of` is true when one of them suffices. Where
+    `has_head_and_options` is false, these two methods are a 405 on its paths.
     """
 
     name: str
@@ -110,6 +122,7 @@ class Dialect:
     answer: Callable[[Incoming, Exception], Response[Any]]
     security: dict[str, Schema] = field(default_factory=dict)
     is_any_of: bool = True
+    has_head_and_options: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +138,12 @@ class Mounted:
 
     def routes(self) -> list[HTTPRouteHandler]:
         """Its operations for the framework."""
-        return [operation.route(self.prefix) for operation in self.dialect.operations]
+        dialect = self.dialect
+        if dialect.has_head_and_options:
+            return [operation.route(self.prefix) for operation in dialect.operations]
+        # The framework answers OPTIONS by itself wherever no handler that it saw first does.
+        paths = dict.fromkeys(_pattern(self.prefix + operation.path) for operation in dialect.operations)
+        refusing = [
+            HTTPRouteHandler(path, http_method="OPTIONS", include_in_schema=False)(_refuse_method) for path in paths
+        ]
+        return [*refusing, *(operation.route(self.prefix, has_head=False) for operation in dialect.operations)]

@@ -48,7 +48,7 @@ class Gate:
             await self._inner(scope, receive, send)
             return
         trace, began, status = open_trace(), time.perf_counter(), 0
-        is_head = scope["method"] == "HEAD"
+        trace.is_head = is_head = scope["method"] == "HEAD"
 
         async def send_dressed(message: Message) -> None:
             nonlocal status

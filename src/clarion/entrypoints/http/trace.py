@@ -16,7 +16,8 @@ from clarion.domain.access import Principal
 class Trace:
     """One request on its way. `route` is the path's template: a path itself can hold a token.
 
-    `is_frequent` is one of thousands a second, whose success is counted and not logged.
+    `is_frequent` is one of thousands a second, whose success is counted and not logged. `is_head` came as HEAD, which
+    is answered like GET but for the body.
     """
 
     id: str = field(default_factory=lambda: secrets.token_hex(12))
@@ -24,6 +25,7 @@ class Trace:
     principal: Principal | None = None
     replayed: bool = False
     is_frequent: bool = False
+    is_head: bool = False
 
 
 _current: ContextVar[Trace] = ContextVar("clarion_trace")

@@ -158,6 +158,19 @@ async def test_one_message_is_sent_as_it_is(
     assert await workspace.rows("broadcasts") == []
 
 
+async def test_a_message_to_a_contact_without_an_address_is_made_and_has_failed(
+    app: App, caller: Caller, workspace: Workspace
+) -> None:
+    await workspace.made("contacts", {"name": "Bo", "urns": ["tel:+12065550100"]})
+    async with sending(app, caller) as sink:
+        made = await workspace.made("messages", {"contact": "tel:+12065550100", "text": "Hi"})
+        assert (made["status"], made["urn"], made["channel"], made["sent_on"]) == ("failed", None, None, None)
+        await sent(app, {"id": made["broadcast"]})
+    (row,) = await workspace.rows("messages", uuid=made["uuid"])
+    assert (row["id"], row["status"], row["urn"]) == (made["id"], "failed", None)
+    assert sink.accepted == []
+
+
 async def test_without_a_sender_a_broadcast_is_accepted_and_has_failed_with_a_notice(
     caller: Caller, workspace: Workspace, ann: dict[str, Any]
 ) -> None:
@@ -243,6 +256,14 @@ async def test_a_broadcast_that_breaks_a_rule_is_told_and_nothing_is_made(
         (
             {"contact": "mailto:ann@lake.example", "text": "x" * 4097},
             {"text": ["Ensure this field has no more than 4096 characters."]},
+        ),
+        (
+            {"contact": "mailto:ann@lake.example", "text": "Hi", "quick_replies": ["x"] * 11},
+            {"quick_replies": ["Ensure this field has no more than 10 elements."]},
+        ),
+        (
+            {"contact": "mailto:ann@lake.example", "attachments": [NOBODY] * 11},
+            {"attachments": ["Ensure this field has no more than 10 elements."]},
         ),
     ],
 )

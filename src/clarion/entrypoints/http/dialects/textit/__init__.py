@@ -59,6 +59,7 @@ DIALECT: Final = Dialect(
     operations=_OPERATIONS,
     owns=_owns,
     answer=Answerer(_OPERATIONS).answer,
+    has_head_and_options=False,
     security={
         "token": {
             "type": "apiKey",

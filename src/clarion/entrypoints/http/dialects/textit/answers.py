@@ -26,7 +26,7 @@ from clarion.domain.errors import (
 )
 from clarion.domain.ids import as_uuid
 from clarion.entrypoints.http.dialect import Spoken
-from clarion.entrypoints.http.dialects.textit.refusals import NOT_UNIQUE, WHOLE_BODY, Refusal, by_field
+from clarion.entrypoints.http.dialects.textit.refusals import NOT_PROVIDED, NOT_UNIQUE, WHOLE_BODY, Refusal, by_field
 from clarion.entrypoints.http.envelope import JSON
 from clarion.entrypoints.http.errors import KeyReused, RequestTimeout, UnsupportedMediaType
 from clarion.entrypoints.http.incoming import Incoming
@@ -80,8 +80,10 @@ class Answerer:
         return _surprise()
 
     def _answer_routing(self, request: Incoming, error: HTTPException) -> Response[Any]:
+        path = request.scope["path"]
+        if error.status_code == 405 and request.scope["method"] == "POST" and not path.endswith(".json"):
+            return respond({"detail": NOT_PROVIDED}, 403)  # the pages about endpoints
         if error.status_code == 405:
-            path = request.scope["path"]
             allowed = next((methods for known, methods in self._methods.items() if path.endswith(known)), ["GET"])
             sentence = f'Method "{request.scope["method"]}" not allowed.'
             return respond({"detail": sentence}, 405, {"Allow": ", ".join(allowed)})

@@ -13,7 +13,7 @@ from typing import Final
 
 from clarion.domain.access import Permission, Principal
 from clarion.domain.errors import Forbidden, Unauthenticated
-from clarion.entrypoints.http.dialects.textit.refusals import Refusal, detail
+from clarion.entrypoints.http.dialects.textit.refusals import NOT_PROVIDED, Refusal, detail
 from clarion.entrypoints.http.dialects.textit.throttle import Throttle
 from clarion.entrypoints.http.edge import Edge
 from clarion.entrypoints.http.incoming import Incoming
@@ -21,7 +21,6 @@ from clarion.entrypoints.http.trace import current
 from clarion.rendering.addresses import email_key
 
 _ACCEPTED: Final = frozenset({"*/*", "application/*", "application/json", "text/html", "text/*"})
-_NOT_PROVIDED: Final = "Authentication credentials were not provided."
 _WRONG_PAIR: Final = "Invalid token or email"
 
 
@@ -57,7 +56,7 @@ async def _recognise(request: Incoming, edge: Edge) -> Principal:
         return await _by_token(edge, rest)
     if scheme.lower() == "basic":
         return await _by_pair(edge, rest)
-    raise detail(_NOT_PROVIDED, 403)
+    raise detail(NOT_PROVIDED, 403)
 
 
 async def _by_token(edge: Edge, rest: str) -> Principal:

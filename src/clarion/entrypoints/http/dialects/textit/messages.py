@@ -125,7 +125,7 @@ async def sent(tx: Transaction, call: Call) -> object:
         campaign_number=made.number,
         contact_id=contact.id,
         address=contact.email_key,
-        state=DeliveryState.PENDING,
+        state=DeliveryState.PENDING if contact.email_key else DeliveryState.SKIPPED,
         text=text,
         said=made.said,
         created_at=made.created_at,

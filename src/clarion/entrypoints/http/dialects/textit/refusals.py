@@ -16,6 +16,7 @@ NULL: Final = "This field may not be null."
 BLANK: Final = "This field may not be blank."
 NUL_CHARACTER: Final = "Null characters are not allowed."
 NOT_UNIQUE: Final = "This field must be unique."
+NOT_PROVIDED: Final = "Authentication credentials were not provided."
 WHOLE_BODY: Final = "non_field_errors"
 _INDEX = re.compile(r"\[(\d+)\]")
 
