@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from tests.integration.http.conftest import Caller, client_with, key_with, serving
 from tests.integration.http.test_campaigns import CAMPAIGN_FIELDS
@@ -180,6 +181,8 @@ async def test_row_10_a_body_that_is_no_json_is_refused_and_an_empty_one_is_not(
     assert_refused(await start(caller, campaign_id, json={"unheard": "of"}), 422, "VALIDATION_ERROR")
     await assert_draft(caller, campaign_id)
     assert (await start(caller, campaign_id, content=b"", headers=JSON)).status_code == 200
+    copy = (await caller.post(f"/campaigns/{campaign_id}/duplicate")).json()["data"]["id"]
+    assert (await start(caller, copy, json={})).status_code == 200
 
 
 async def test_an_unknown_campaign_is_told_before_a_wrong_body_and_that_before_a_wrong_state(
@@ -195,8 +198,7 @@ async def test_row_11_a_key_over_its_pace_changes_nothing(app: App, caller: Call
     slow = dataclasses.replace(app.settings, requests_per_second=1)
     async with open_app(slow) as slow_app, serving(slow_app) as url, client_with(url, caller.text) as client:
         hasty = dataclasses.replace(caller, http=client)
-        for _ in range(2):
-            await hasty.get("/campaigns")
+        await asyncio.gather(*(hasty.get("/campaigns") for _ in range(5)))
         response = await start(hasty, campaign_id)
         assert_refused(response, 429, "RATE_LIMITED")
         assert int(response.headers["retry-after"]) >= 1
@@ -228,12 +230,15 @@ async def test_row_12_a_start_while_the_sender_is_held_says_until_when_and_sends
 
 
 async def test_row_16_the_trace_of_an_error_is_in_its_body_its_header_and_the_log(caller: Caller) -> None:
-    with capture_logs() as lines:
+    with capture_logs([merge_contextvars]) as lines:
         response = await start(caller, NOWHERE)
     assert_refused(response, 404, "NOT_FOUND")
     done = [line for line in lines if line["event"] == "request.done"]
     assert [line["status"] for line in done] == [404]
-    assert_refused(await caller.http.put(f"{caller.root}/campaigns/{NOWHERE}/start"), 405, "METHOD_NOT_ALLOWED")
+    assert {line["trace_id"] for line in done} == {response.json()["traceId"]}
+    path = f"{caller.root}/campaigns/{NOWHERE}/start"
+    assert_refused(await caller.http.put(path), 405, "METHOD_NOT_ALLOWED")
+    assert_refused(await caller.http.post(f"{path}/now"), 404, "NOT_FOUND")
 
 
 async def test_row_17_a_read_shows_what_the_start_showed(caller: Caller, closed_port: int) -> None:
