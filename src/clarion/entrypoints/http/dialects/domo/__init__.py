@@ -21,6 +21,6 @@ DIALECT: Final = Dialect(
     title="Domo Campaigns",
     about="Starting a campaign by a call, or by a DataSet's alert.",
     operations=(start, start_by_alert, queue_sms),
-    owns=_PATHS.__contains__,
+    owns=lambda path: path.rstrip("/") in _PATHS,
     answer=answer,
 )
