@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from tests.integration.http.dialects.ajo_scene import NOWHERE, Adobe, adobe, at_work
 from tests.support.sink import Sink
@@ -17,7 +18,7 @@ from clarion.domain.campaign import Campaign, CampaignKind, Category
 from clarion.domain.ids import as_uuid
 from clarion.domain.suppression import SuppressionReason
 
-ADA, BEN, CAT = "ada@lovelace.example", "ben@lovelace.example", "cat@lovelace.example"
+ADA, BEN, CAT, DAN = (f"{name}@lovelace.example" for name in ("ada", "ben", "cat", "dan"))
 LATER = timedelta(hours=1)
 
 
@@ -31,6 +32,15 @@ async def marketing(ajo: Adobe, *emails: str, **draft: Any) -> Campaign:
     """A live marketing campaign whose audience are these people."""
     group = await ajo.group(f"group {ajo.requests}", *[await ajo.profile(email) for email in emails])
     return await ajo.campaign(category=Category.MARKETING, groups=[group.hex()], **draft)
+
+
+async def native(ajo: Adobe, path: str) -> list[dict[str, Any]]:
+    """What a list of the native API holds."""
+    headers = {"Authorization": f"Bearer {ajo.key_text}"}
+    async with httpx.AsyncClient(base_url=ajo.http.base_url, headers=headers) as http:
+        answer = await http.get(f"/v1/accounts/{ajo.account.id.hex()}{path}")
+    found: list[dict[str, Any]] = answer.json()["data"]["items"]
+    return found
 
 
 def moment(offset: timedelta = LATER) -> str:
@@ -50,9 +60,10 @@ async def test_an_audience_needs_no_more_than_the_campaign(ajo: Adobe) -> None:
 async def test_an_audience_is_written_to_with_the_context_of_the_call(ajo: Adobe, app: App) -> None:
     async with Sink() as sink, at_work(app):
         campaign = await marketing(
-            ajo, ADA, BEN, CAT, port=sink.port, html="<p>{{profile.personalEmail.address}} {{context.code}}</p>"
+            ajo, ADA, BEN, CAT, DAN, port=sink.port, html="<p>{{profile.personalEmail.address}} {{context.code}}</p>"
         )
         await ajo.suppress(CAT, SuppressionReason.UNSUBSCRIBED)
+        await ajo.profile(DAN, consent_email=False)
         body = {"campaignId": campaign.id.hex(), "requestId": "spring", "context": {"code": 12}}
         answer = await ajo.accepted("audience", body)
         await sink.wait_accepted(2)
@@ -61,6 +72,13 @@ async def test_an_audience_is_written_to_with_the_context_of_the_call(ajo: Adobe
             return bool((await ajo.get(f"audience/{answer['executionId']}")).json()["status"] == "Succeeded")
 
         await until(has_succeeded)
+        status = (await ajo.get(f"audience/{answer['executionId']}")).json()
+        assert status["targetedProfileCount"] == 4
+        (run,) = await native(ajo, "/runs")
+        made = await native(ajo, f"/runs/{run['id']}/deliveries")
+    assert {one["address"]: one["reason"] for one in made if one["state"] == "skipped"} == {
+        CAT: "unsubscribed", DAN: "no_consent",
+    }  # fmt: skip
     assert sorted(sink.recipients()) == [ADA, BEN]
     assert all(b" 12</p>" in letter.data for letter in sink.accepted)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.integration.http.dialects.ajo_scene import NOWHERE, Adobe, adobe, aep, external
 
+from clarion.application import lifecycle
 from clarion.bootstrap import App
 from clarion.domain.campaign import CampaignKind, Category
 from clarion.domain.ids import as_uuid
@@ -161,15 +162,22 @@ async def test_an_unknown_campaign_is_told_apart(ajo: Adobe, name: str) -> None:
     assert "Cannot find the Campaign" in error["title"]
 
 
-async def test_only_a_live_campaign_takes_calls(ajo: Adobe) -> None:
+async def test_only_a_live_campaign_takes_calls(ajo: Adobe, app: App) -> None:
     await ajo.profile(ADA)
     soon = datetime.now(UTC) + timedelta(hours=1)
     draft = await ajo.campaign(is_live=False)
     scheduled = await ajo.campaign(is_live=False, start_at=soon)
-    stopped, ended = await ajo.campaign(), await ajo.campaign(end_at=soon)
-    await ajo.stop(stopped)
-    await ajo.execute("UPDATE campaign SET end_at = now() - interval '1 s' WHERE id = $1", ended.id)
-    for campaign in (draft, scheduled, stopped, ended):
+    stopped, archived, paused = [await ajo.campaign() for _ in range(3)]
+    ended, completed = [await ajo.campaign(end_at=soon) for _ in range(2)]
+    over = [ended.id, completed.id]
+    await ajo.execute("UPDATE campaign SET end_at = now() - interval '1 s' WHERE id = ANY($1)", over)
+    async with app.database.transaction() as tx:
+        for campaign in (stopped, archived):
+            await lifecycle.stop(tx, account_id=ajo.account.id, campaign_id=campaign.id)
+        await lifecycle.archive(tx, account_id=ajo.account.id, campaign_id=archived.id)
+        await lifecycle.pause(tx, account_id=ajo.account.id, campaign_id=paused.id)
+        await lifecycle.complete_overdue(tx, account_id=ajo.account.id, campaign_id=completed.id)
+    for campaign in (draft, scheduled, stopped, archived, paused, ended, completed):
         error = await ajo.refused("unitary", ajo.unitary(campaign, aep(ADA)))
         assert error["title"] == "The campaign is not live"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from tests.integration.http.dialects.ajo_scene import NOWHERE, ORG, SANDBOX, Ado
 
 from clarion.application.access import create_key
 from clarion.bootstrap import App
-from clarion.domain.access import Permission
+from clarion.domain.access import Permission, Principal
 
 BODY = {"requestId": "r-1", "campaignId": NOWHERE, "recipients": [aep("ada@lovelace.example")]}
 
@@ -88,6 +89,13 @@ async def test_a_token_dies_with_its_key(ajo: Adobe) -> None:
     await ajo.refused("unitary", BODY, 401)
     form = {"client_id": ajo.key.id.hex(), "client_secret": ajo.key_text, "grant_type": "client_credentials"}
     assert (await ajo.http.post("/ims/token/v3", data=form)).status_code == 401
+
+
+async def test_an_expired_token_is_refused(ajo: Adobe, app: App) -> None:
+    principal = Principal(ajo.key.id, ajo.account.id, frozenset(Permission))
+    text, _ = app.tokens.issue(principal, timedelta(minutes=59), datetime.now(UTC) - timedelta(hours=1))
+    error = await ajo.refused("unitary", BODY, 401, headers={"Authorization": f"Bearer {text}"})
+    assert error["title"] == "Oauth token is not valid"
 
 
 async def test_the_api_key_is_the_client_of_the_token(ajo: Adobe, app: App) -> None:

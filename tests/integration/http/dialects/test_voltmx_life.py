@@ -108,6 +108,18 @@ async def test_r8_only_what_is_pending_can_be_started(scene: Volt) -> None:
     await scene.done(f"campaigns/{campaign}/terminate")
     assert "restart" in await scene.refused(f"campaigns/{campaign}/start")
     assert await scene.runs() == 1
+    completed = await completed_one(scene)
+    assert "restart" in await scene.refused(f"campaigns/{completed}/start")
+    assert (await scene.status(completed), await scene.runs()) == ("Completed", 2)
+
+
+async def completed_one(scene: Volt) -> str:
+    """A campaign that ran and is over by its end date."""
+    campaign = await scene.made(startDateStr=ahead(minutes=-1))
+    await scene.done(f"campaigns/{campaign}/pause")
+    await end(scene, campaign)
+    await scene.done(f"campaigns/{campaign}/resume")
+    return campaign
 
 
 async def test_r9_a_campaign_whose_end_has_passed_is_not_started(scene: Volt) -> None:
@@ -171,11 +183,7 @@ async def recheck(scene: Volt, campaign: str) -> None:
 
 
 async def test_a_resume_after_the_end_completes(scene: Volt) -> None:
-    campaign = await scene.made(startDateStr=ahead(minutes=-1))
-    await scene.done(f"campaigns/{campaign}/pause")
-    await end(scene, campaign)
-    await scene.done(f"campaigns/{campaign}/resume")
-    assert await scene.status(campaign) == "Completed"
+    assert await scene.status(await completed_one(scene)) == "Completed"
 
 
 async def test_r15_a_terminated_campaign_sends_no_more(
@@ -218,7 +226,8 @@ async def test_r16_only_what_does_not_run_and_has_not_ended_is_deleted(scene: Vo
         assert await scene.refused(f"campaigns/{campaign}/delete")
     await scene.done(f"campaigns/{running}/terminate")
     assert await scene.refused(f"campaigns/{running}/delete")
-    assert (await scene.get("campaigns"))["total"] == 1
+    assert await scene.refused(f"campaigns/{await completed_one(scene)}/delete")
+    assert (await scene.get("campaigns"))["total"] == 2
 
 
 @pytest.mark.usefixtures("worker")
@@ -240,8 +249,16 @@ async def test_r17_an_ended_campaign_runs_again_with_new_dates(scene: Volt, sink
 
 
 async def test_r17_a_restart_with_a_time_that_has_come_runs_at_once(scene: Volt) -> None:
-    campaign = await scene.made()
-    await scene.done(f"campaigns/{campaign}/terminate")
+    for campaign in (await scene.made(), await completed_one(scene)):
+        if await scene.status(campaign) == "Pending":
+            restart = f"campaigns/{campaign}/modify?restart=true"
+            assert "restarted" in await scene.refused(restart, await scene.campaign())
+            await scene.done(f"campaigns/{campaign}/terminate")
+        await runs_again(scene, campaign)
+
+
+async def runs_again(scene: Volt, campaign: str) -> None:
+    """Restarts what is over with a start that has come."""
     await scene.done(f"campaigns/{campaign}/modify?restart=true", await scene.campaign(startDateStr=ahead(minutes=-1)))
     assert await scene.status(campaign) == "Running"
 
