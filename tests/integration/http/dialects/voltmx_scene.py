@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from typing import Any
 
 import httpx
@@ -151,3 +152,33 @@ async def volt(app: App, base_url: str, *, port: int = 9) -> AsyncIterator[Volt]
         )
     async with httpx.AsyncClient(base_url=base_url, headers=basic(OWNER, text), timeout=30) as client:
         yield Volt(app, account, key, text, client)
+
+
+async def completed_one(scene: Volt) -> str:
+    """A campaign that ran and is over by its end date."""
+    campaign = await scene.made(startDateStr=ahead(minutes=-1))
+    await scene.done(f"campaigns/{campaign}/pause")
+    await end(scene, campaign)
+    await scene.done(f"campaigns/{campaign}/resume")
+    return campaign
+
+
+async def end(scene: Volt, campaign: str) -> None:
+    """Moves the end of a campaign, and of its runs, to now."""
+    await scene.execute("UPDATE campaign SET end_at = now() WHERE number = $1", int(campaign))
+    await scene.execute(
+        "UPDATE run SET end_at = now() WHERE campaign_id = (SELECT id FROM campaign WHERE number = $1)", int(campaign)
+    )
+
+
+async def recheck(scene: Volt, campaign: str) -> None:
+    """Lets the time of the next recheck come."""
+    await scene.execute(
+        "UPDATE run SET recheck_at = now() WHERE campaign_id = (SELECT id FROM campaign WHERE number = $1)",
+        int(campaign),
+    )
+
+
+def subject(data: bytes) -> str:
+    """What a message is about."""
+    return str(message_from_bytes(data, policy=policy.default)["Subject"])
