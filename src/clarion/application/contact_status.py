@@ -16,8 +16,8 @@ from clarion.domain.ids import Id
 async def change_status(tx: Transaction, *, account_id: Id, contact_ids: Sequence[Id], status: ContactStatus) -> None:
     """Gives contacts a status; those that are not here are left out. Runs in the caller's transaction.
 
-    Safe to repeat because the second call changes nothing. After committing it, wait on `Transaction.barrier` before
-    telling that somebody is not written to any more.
+    Safe to repeat because the second call changes nothing. Batches that a worker has read already go on; whoever must
+    not get even those is suppressed, which every send intent asks for.
     """
     changed = await tx.contacts.set_status(account_id, contact_ids, status)
     if status is not ContactStatus.ACTIVE:

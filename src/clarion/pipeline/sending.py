@@ -41,8 +41,6 @@ WINDOW_LIMIT: Final = 200
 _WINDOW_LEAST: Final = 20
 WINDOW_S: Final = 0.1
 """A window is sized to take about this long."""
-RENDERED_AT_ONCE: Final = 16
-"""Messages rendered before others get a turn in the event loop: about a millisecond, so that no call waits for more."""
 _PATIENCE_S: Final = 5.0
 """How often a window is looked at again while most of it has no answer."""
 _STRAGGLERS: Final = 0.1
@@ -115,7 +113,7 @@ class Drive:
 
     async def _send(self, recipients: Sequence[Recipient]) -> bool:
         """Writes the intent and puts what was granted on the wire; False when the batch must not go on."""
-        members, refused = await self._render(recipients)
+        members, refused = self._render(recipients)
         if not await self._keep_pace(len(members)):
             return False
         turn = Turn(self._drain(), refused, [(member.seq, member.address_key) for member in members])
@@ -125,7 +123,7 @@ class Drive:
             await self._put_on_wire(granted)
         return result.holds_lease and result.run_state is RunState.SENDING
 
-    async def _render(self, recipients: Sequence[Recipient]) -> tuple[list[Rendered], list[Refused]]:
+    def _render(self, recipients: Sequence[Recipient]) -> tuple[list[Rendered], list[Refused]]:
         members: list[Rendered] = []
         refused: list[Refused] = []
         route, render = self.route, self.route.plan.render

@@ -22,8 +22,6 @@ from clarion.entrypoints.http.errors import RequestTimeout, UnsupportedMediaType
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.strict_json import Json, parse_json, text_problem
 
-JSON_LIMIT: Final = 2 * 1024 * 1024
-"""Bytes of a JSON body."""
 SILENCE_LIMIT_S: Final = 30.0
 """How long a body may stay silent before the request is given up."""
 WHOLE_LIMIT_S: Final = 60.0

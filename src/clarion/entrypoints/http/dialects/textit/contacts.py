@@ -116,7 +116,7 @@ async def saved(tx: Transaction, call: Call) -> object:
     is_promise=True,
 )
 async def deleted(tx: Transaction, call: Call) -> None:
-    """Erases a contact; nobody writes to it any more once this is answered."""
+    """Erases a contact; only a batch that a worker has read already may still write to it."""
     if not call.query.text("uuid") and not call.query.text("urn"):
         raise detail("URL must contain one of the following parameters: urn, uuid")
     account = await get_account(tx, account_id=call.account_id)
