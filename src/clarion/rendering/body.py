@@ -138,9 +138,7 @@ class Body:
         _subject(subject)
         return subject, text, html
 
-    def _data(
-        self, contact: Mapping[str, object], urls: Urls, context: LookedOver
-    ) -> tuple[dict[str, Any], int, bool]:
+    def _data(self, contact: Mapping[str, object], urls: Urls, context: LookedOver) -> tuple[dict[str, Any], int, bool]:
         """What the template is given, its size as JSON, and whether its values need a second look when printed."""
         person = look_over(contact)
         data = {"contact": person.data, "unsubscribe_url": urls.unsubscribe, "view_url": urls.view}

@@ -1,7 +1,8 @@
 """The wake-up call between processes: PostgreSQL's LISTEN/NOTIFY on one channel, as an asyncio signal.
 
 Carries no facts, only which lane there may be work in: a lost, doubled or late call costs time until the next look,
-never work. Keeps one connection of its own and gets a new one, ever more patiently, when it is lost. Where to read next: `pipeline/sending`.
+never work. Keeps one connection of its own and gets a new one, ever more patiently, when it is lost. Where to read
+next: `pipeline/sending`.
 """
 
 from __future__ import annotations
