@@ -30,6 +30,7 @@ from clarion.entrypoints.http.dialects.ajo.errors import Unreadable
 from clarion.entrypoints.http.dialects.textit.refusals import Refusal
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.trace import open_trace
+from clarion.entrypoints.listening import PortError
 
 Answer = Callable[[Incoming, Any], Response[Any]]
 
@@ -49,7 +50,7 @@ VOICES: Final[dict[str, Answer]] = {
     "native": errors.answer_error,
     **{dialect.name: dialect.answer for dialect in dialects.DIALECTS},
 }
-BEFORE_ANY_REQUEST: Final = (EmbeddedError, SchemaError, ServerUserError)
+BEFORE_ANY_REQUEST: Final = (EmbeddedError, PortError, SchemaError, ServerUserError)
 """What keeps the process from starting is told on the terminal."""
 TOLD_AS_500: Final[dict[str, tuple[type[ClarionError], ...]]] = {"voltmx": (Unavailable, UpstreamFailed)}
 """Where a vendor has no other status for it."""
