@@ -29,7 +29,7 @@ SCHEMA = schemathesis.openapi.from_dict(document_of())
 OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)}
 
 
-def exercise(label: str, base_url: str, account: str, headers: dict[str, str]) -> list[int]:
+def exercise(label: str, base_url: str, account: str, headers: dict[str, str], examples: int = EXAMPLES) -> list[int]:
     """Sends made-up requests to one operation and checks every answer against the document."""
     operation = OPERATIONS[label]
     statuses: list[int] = []
@@ -38,7 +38,7 @@ def exercise(label: str, base_url: str, account: str, headers: dict[str, str]) -
     )
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, verbosity=Verbosity.quiet,
+        max_examples=examples, deadline=None, database=None, derandomize=True, verbosity=Verbosity.quiet,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(case=made)
@@ -62,6 +62,16 @@ async def test_the_answers_to_made_up_requests_are_documented_and_never_a_5xx(
     statuses = await asyncio.to_thread(exercise, label, base_url, caller.account.id.hex(), headers)
     assert statuses
     assert 401 not in statuses
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+async def test_made_up_requests_without_a_key_or_with_a_strangers_are_refused_as_documented(
+    label: str, caller: Caller, stranger: Caller, base_url: str
+) -> None:
+    for headers, status in (({}, 401), ({"X-API-Key": stranger.text}, 403)):
+        account = caller.account.id.hex()
+        statuses = await asyncio.to_thread(exercise, label, base_url, account, headers, examples=3)
+        assert set(statuses) == {status}
 
 
 async def test_no_operation_answers_without_a_key(anonymous: httpx.AsyncClient) -> None:
