@@ -59,6 +59,9 @@ async def save(tx: Transaction, call: Call, account: Account, target: Contact | 
     inputs.close()
     draft = ContactDraft(contact_id=target.id if target else UNSET, attributes=attributes, may_be_nameless=True, **said)
     contact, is_new = await _stored(tx, call, draft)
+    if target is None and not is_new and "urns" in inputs:  # somebody made a contact with one of them a moment ago
+        inputs.problems["urns"] = {"0": [_TAKEN]}
+        inputs.close()
     if group_ids is not None:
         await _regroup(tx, call, contact, group_ids)
     if note:
