@@ -1,4 +1,4 @@
-"""Real worker processes, started, watched and killed by the pids we own."""
+"""Real worker processes and their scheduler, started, watched and killed by the pids we own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli", "worker")
+COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli")
 
 
 class Workers:
-    """A fixed number of `clarion worker` processes; those that end are replaced at once."""
+    """A fixed number of `clarion worker` processes and a scheduler; those that end are replaced at once."""
 
     def __init__(self, count: int, env: Mapping[str, str], log: Path, chance: random.Random) -> None:
         self._count = count
@@ -25,6 +25,7 @@ class Workers:
         self._log = log
         self._chance = chance
         self._alive: list[subprocess.Popen[bytes]] = []
+        self._scheduler: list[subprocess.Popen[bytes]] = []
         self.ended = 0
         self.unexpected_exits: list[int] = []
 
@@ -35,9 +36,10 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._alive:
+        everyone = [*self._alive, *self._scheduler]
+        for process in everyone:
             process.terminate()
-        for process in self._alive:
+        for process in everyone:
             try:
                 process.wait(35)
             except subprocess.TimeoutExpired:
@@ -47,18 +49,22 @@ class Workers:
     @property
     def pids(self) -> list[int]:
         """The processes that run now."""
-        return [process.pid for process in self._alive]
+        return [process.pid for process in (*self._alive, *self._scheduler)]
 
     def fill(self) -> None:
         """Starts workers until there are enough; notes those that ended by themselves."""
-        for process in [process for process in self._alive if process.poll() is not None]:
-            self.unexpected_exits.append(process.returncode)
-            self._alive.remove(process)
+        for alive in (self._alive, self._scheduler):
+            for process in [process for process in alive if process.poll() is not None]:
+                self.unexpected_exits.append(process.returncode)
+                alive.remove(process)
         while len(self._alive) < self._count:
-            with self._log.open("ab") as log:
-                self._alive.append(
-                    subprocess.Popen(COMMAND, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-                )
+            self._alive.append(self._start("worker"))
+        if not self._scheduler:
+            self._scheduler.append(self._start("scheduler"))
+
+    def _start(self, role: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen((*COMMAND, role), env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     async def end_one(self, how: signal.Signals) -> None:
         """Sends a random worker the signal, waits for its end and starts another in its place."""

@@ -10,7 +10,7 @@ import pytest
 from clarion.adapters.queue.postgres import WorkSignal
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome
-from clarion.pipeline.sending import set_within
+from clarion.pipeline.patience import set_within
 from clarion.rendering.email import WireEmail
 
 

@@ -1,11 +1,12 @@
-"""One step of a loop that must never end by accident: what goes wrong in it is told and rested after.
+"""Loops that must never end by accident, and the signals that end a process on purpose.
 
-Nothing else is here. Its users are `worker` and `crew`.
+What goes wrong in a loop's step is told and rested after. Its users are `worker`, `crew` and `scheduler`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -26,3 +27,16 @@ async def carefully(step: Callable[[], Awaitable[None]]) -> None:
     except Exception:  # noqa: BLE001 - the edge of the worker: told, rested after, never the end of a loop
         logger().exception(Event.TASK_FAILED, loop=step.__name__)
         await asyncio.sleep(TROUBLE_S)
+
+
+async def keep_on(step: Callable[[], Awaitable[None]]) -> None:
+    """Takes a loop's step for ever."""
+    while True:
+        await carefully(step)
+
+
+def until_told(stopping: asyncio.Event) -> None:
+    """Sets the event at SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)

@@ -11,20 +11,20 @@ import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
 
 from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import Lane
 from clarion.domain.ids import Id
+from clarion.entrypoints.bell import IDLE_S
 from clarion.entrypoints.carefully import carefully
 from clarion.pipeline import settling
+from clarion.pipeline.health import Health
+from clarion.pipeline.pacing import Pace
+from clarion.pipeline.patience import set_within
 from clarion.pipeline.plans import Plans
-from clarion.pipeline.sending import Drive, set_within
+from clarion.pipeline.sending import Drive
 from clarion.telemetry import Event, logger
-
-IDLE_S: Final = 1.0
-"""How long an idle loop waits when nobody rings: the bound on what a lost announcement costs."""
 
 
 @dataclass(slots=True)
@@ -33,6 +33,7 @@ class Crew:
 
     database: Database
     plans: Plans
+    health: Health
     lane: Lane
     name: str
     lease: timedelta
@@ -95,7 +96,8 @@ class Crew:
         if route is None:
             await settling.give_up(self.database, batch, "The sender or the message of this run cannot be used")
             return
-        await Drive(batch, self.database, route, self.stopping, self._sizes).run()
+        pace = Pace(self.database, route.sender, self.stopping)
+        await Drive(batch, self.database, route, self.stopping, self._sizes, pace, self.health).run()
         await settling.settle(self.database, batch)
 
     def _let_go(self, drive: asyncio.Task[None]) -> None:

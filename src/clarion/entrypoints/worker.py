@@ -1,8 +1,8 @@
-"""The worker: runs every stage of the send path until it is told to stop.
+"""The worker: sends what is there to be sent until it is told to stop.
 
-Owns the loops, the leases and the drain; the stages are in `pipeline`, the crew of each lane in `crew`. Any number of
-workers share one database. A stop finishes the windows on the wire, records them and gives every batch back: nothing is
-left uncertain.
+Owns the leases and the drain; the crew of each lane is in `crew`, the stages in `pipeline`; what happens by the clock
+is `scheduler`. Any number of workers share one database. A stop finishes the windows on the wire, records them and
+gives every batch back: nothing is left uncertain.
 """
 
 from __future__ import annotations
@@ -11,36 +11,25 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import socket
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.bootstrap import App
 from clarion.domain.campaign import Lane
-from clarion.entrypoints.carefully import carefully
-from clarion.entrypoints.crew import IDLE_S, Crew
-from clarion.pipeline import due, importing, recovering, settling, snapshot, sweeping
+from clarion.entrypoints.bell import IDLE_S, Bell
+from clarion.entrypoints.carefully import keep_on, until_told
+from clarion.entrypoints.crew import Crew
+from clarion.pipeline.health import Health
 from clarion.pipeline.plans import Plans
-from clarion.pipeline.sending import set_within
 from clarion.telemetry import Event, logger
 
-SWEEP_S: Final = 60.0
-"""How often what has had its time is removed."""
 CREWS: Final = {Lane.TRANSACTIONAL: (24, 8), Lane.BULK: (12, 3)}
 """For each lane, how many batches one worker sends at once, and how many of them on one sender."""
-
-
-class Bell(Protocol):
-    """Tells that there may be work. A ring may be lost, doubled or needless; nothing depends on it but speed."""
-
-    async def wait(self, timeout_s: float) -> Collection[str]:
-        """Waits for a ring at most `timeout_s`; gives the lanes it was rung for, or "" for anything."""
-        ...
 
 
 @dataclass(slots=True)
@@ -54,28 +43,27 @@ class Worker:
     lease: timedelta
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _crews: list[Crew] = field(init=False)
-    _rung: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        health = Health(self.database)
         self._crews = [
-            Crew(self.database, self.plans, lane, self.name, self.lease, self.stopping, at_once, per_sender)
+            Crew(self.database, self.plans, health, lane, self.name, self.lease, self.stopping, at_once, per_sender)
             for lane, (at_once, per_sender) in CREWS.items()
         ]
 
     async def run(self, drain_s: float) -> bool:
         """Works until `stopping` is set, then drains for at most `drain_s`; tells whether it gave everything back."""
         crews = [asyncio.create_task(crew.work()) for crew in self._crews]
-        leases = asyncio.create_task(self._keep_on(self._keep_leases))
-        steps = (self._listen, self._freeze, self._import, self._tick, self._sweep)
-        loops = [asyncio.create_task(self._keep_on(step)) for step in steps]
+        leases = asyncio.create_task(keep_on(self._keep_leases))
+        listening = asyncio.create_task(keep_on(self._listen))
         await self.stopping.wait()
-        self._wake()
-        for loop in loops:
-            loop.cancel()
+        for crew in self._crews:
+            crew.wake()
+        listening.cancel()
         drained = await self._drain(crews, drain_s)
         for loop in (*crews, leases):
             loop.cancel()
-        await asyncio.gather(*crews, leases, *loops, return_exceptions=True)
+        await asyncio.gather(*crews, leases, listening, return_exceptions=True)
         return drained
 
     async def _drain(self, crews: Sequence[asyncio.Task[None]], drain_s: float) -> bool:
@@ -90,25 +78,12 @@ class Worker:
             logger().info(Event.WORKER_STOPPING, batches=held, unfinished=late)
         return all(crew.done() for crew in crews) and not late
 
-    async def _keep_on(self, step: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await carefully(step)
-
     async def _listen(self) -> None:
-        """Wakes the waiting loops at a ring. Whoever took an event before looking for work has missed nothing."""
+        """Wakes the crews it was rung for."""
         said = await self.bell.wait(IDLE_S)
-        if "" in said:
-            self._wake()
-        else:
-            for crew in self._crews:
-                if crew.lane in said:
-                    crew.wake()
-
-    def _wake(self) -> None:
-        rung, self._rung = self._rung, asyncio.Event()
         for crew in self._crews:
-            crew.wake()
-        rung.set()
+            if crew.lane in said or "" in said:
+                crew.wake()
 
     def _held(self) -> list[ClaimedBatch]:
         return [batch for crew in self._crews for batch in crew.held]
@@ -119,29 +94,6 @@ class Worker:
         if held:
             async with self.database.reading() as tx:
                 await tx.batches.renew(held, self.lease)
-
-    async def _freeze(self) -> None:
-        rung = self._rung
-        if not await snapshot.take_slice(self.database):
-            await set_within(rung, IDLE_S)
-
-    async def _import(self) -> None:
-        rung = self._rung
-        if not await importing.merge_next(self.database):
-            await set_within(rung, IDLE_S)
-
-    async def _tick(self) -> None:
-        await recovering.recover(self.database)
-        await due.start_due(self.database)
-        await due.execute_due(self.database)
-        await due.end_overdue(self.database)
-        await due.read_again(self.database)
-        await settling.close_runs(self.database)
-        await asyncio.sleep(IDLE_S)
-
-    async def _sweep(self) -> None:
-        await asyncio.sleep(SWEEP_S)
-        await sweeping.sweep(self.database)
 
 
 async def run(app: App) -> int:
@@ -155,9 +107,7 @@ async def run(app: App) -> int:
         lease=timedelta(seconds=settings.lease_seconds),
     )
     _collect_seldom()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stopping.set)
+    until_told(worker.stopping)
     logger().info(Event.WORKER_STARTED, worker=worker.name)
     drained = await worker.run(settings.drain_seconds)
     logger().info(Event.WORKER_STOPPED, worker=worker.name, drained=drained)

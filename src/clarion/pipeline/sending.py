@@ -12,20 +12,22 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from clarion import telemetry
-from clarion.application.ports import Database, Transaction
+from clarion.application.ports import Database
 from clarion.application.ports.batches import Attempted, ClaimedBatch, Recipient, Refused, Turn, TurnResult
 from clarion.application.ports.channel import Window
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.delivery import backoff
-from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
 from clarion.domain.outcome import REPLY_LIMIT, Outcome, Reason, Verdict
+from clarion.pipeline.health import Health
+from clarion.pipeline.pacing import Pace
+from clarion.pipeline.patience import insisting
 from clarion.pipeline.plans import Route
 from clarion.rendering.addresses import email_key
 from clarion.rendering.context import look_over, overlaid
@@ -33,8 +35,6 @@ from clarion.rendering.email import WireEmail
 from clarion.rendering.headers import date_header
 from clarion.rendering.plan import Refusal
 from clarion.rendering.templates import RenderFault
-
-T = TypeVar("T")
 
 WINDOW_LIMIT: Final = 200
 """Messages of a window at most: how many may be uncertain per batch after a crash."""
@@ -47,8 +47,6 @@ _PATIENCE_S: Final = 5.0
 """How often a window is looked at again while most of it has no answer."""
 _STRAGGLERS: Final = 0.1
 """A batch goes on without the last of a window when no more than this share has no answer."""
-_DATABASE_AWAY_S: Final = 0.5
-"""Between two tries to record while the database is away."""
 
 
 class Rendered(NamedTuple):
@@ -96,6 +94,8 @@ class Drive:
     route: Route
     stopping: asyncio.Event
     sizes: dict[Id, int]
+    pace: Pace
+    health: Health
     _wire: list[OpenWindow] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -104,7 +104,8 @@ class Drive:
         On return nothing of the batch is on the wire and every outcome is recorded. While the database is away it
         waits: nothing new goes out, nothing known is forgotten.
         """
-        recipients = await self._insisting(lambda tx: tx.batches.recipients(self.batch, self.route.plan.columns))
+        columns = self.route.plan.columns
+        recipients = await insisting(self.database, lambda tx: tx.batches.recipients(self.batch, columns))
         at = 0
         while at < len(recipients) and not self.stopping.is_set():
             window = recipients[at : at + self._window_size()]
@@ -116,7 +117,7 @@ class Drive:
     async def _send(self, recipients: Sequence[Recipient]) -> bool:
         """Writes the intent and puts what was granted on the wire; False when the batch must not go on."""
         members, refused = await self._render(recipients)
-        if not await self._keep_pace(len(members)):
+        if not await self.pace.admit(len(members)):
             return False
         turn = Turn(self._drain(), refused, [(member.seq, member.address_key) for member in members])
         result = await self._turn(turn)
@@ -174,15 +175,6 @@ class Drive:
         paced = WINDOW_LIMIT if rate is None else max(1, int(rate * WINDOW_S))
         return min(paced, self.sizes.get(self.route.sender.id, _WINDOW_LEAST))
 
-    async def _keep_pace(self, messages: int) -> bool:
-        """Waits for the sender's turn; False when the wait was cut short because the worker is stopping."""
-        rate = self.route.sender.rate_per_second
-        if rate is None or not messages:
-            return True
-        sender_id = self.route.sender.id
-        wait_s = await self._insisting(lambda tx: tx.senders.reserve(sender_id, messages, rate))
-        return not (wait_s > 0 and await set_within(self.stopping, wait_s))
-
     def _drain(self) -> list[Attempted]:
         drained = [attempt for open_window in self._wire for attempt in open_window.drain()]
         self._wire = [open_window for open_window in self._wire if open_window.window.open]
@@ -200,27 +192,10 @@ class Drive:
 
     async def _turn(self, turn: Turn) -> TurnResult:
         began = time.monotonic()
-        result = await self._insisting(lambda tx: tx.batches.turn(self.batch, turn))
+        result = await insisting(self.database, lambda tx: tx.batches.turn(self.batch, turn))
         telemetry.turns.observe(time.monotonic() - began)
         for verdict, count in Counter(one.outcome.verdict for one in turn.attempted).items():
             telemetry.messages.labels("email", verdict).inc(count)
+        if turn.attempted:
+            await self.health.note(self.route.sender, turn.attempted)
         return result
-
-    async def _insisting(self, step: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Runs one step on the database, again and again while it is away. Every step is safe to repeat."""
-        while True:
-            try:
-                async with self.database.reading() as tx:
-                    return await step(tx)
-            except Unavailable:
-                await asyncio.sleep(_DATABASE_AWAY_S)
-
-
-async def set_within(event: asyncio.Event, wait_s: float) -> bool:
-    """Waits at most `wait_s` seconds for the event; tells whether it was set."""
-    try:
-        async with asyncio.timeout(wait_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

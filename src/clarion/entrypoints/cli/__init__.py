@@ -16,6 +16,7 @@ from clarion.entrypoints.cli.catch import catch
 from clarion.entrypoints.cli.demo import demo
 from clarion.entrypoints.cli.doctor import doctor
 from clarion.entrypoints.cli.migrate import migrate
+from clarion.entrypoints.cli.scheduler import scheduler
 from clarion.entrypoints.cli.serve import serve
 from clarion.entrypoints.cli.version import version
 from clarion.entrypoints.cli.worker import worker
@@ -33,6 +34,7 @@ app.command()(demo)
 app.command()(serve)
 app.command()(api)
 app.command()(worker)
+app.command()(scheduler)
 app.command()(migrate)
 app.command()(doctor)
 app.command()(catch)

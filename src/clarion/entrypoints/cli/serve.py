@@ -1,4 +1,4 @@
-"""`clarion serve`: everything on one machine. Database, schema, one API process and the workers, kept alive together.
+"""`clarion serve`: everything on one machine. Database, schema, API, scheduler and workers, kept alive together.
 
 Holds the data directory while it runs. Stops on SIGTERM or Ctrl-C and leaves no process behind, nor does it when it is
 killed. Where to read next: `entrypoints/supervision`, `api`, `worker`.
@@ -29,7 +29,7 @@ SPARE_CONNECTIONS: Final = 40
 
 
 def serve() -> None:
-    """Run everything: the database (embedded unless CLARION_DATABASE_URL is set), the API and the workers."""
+    """Run everything: the database (embedded unless CLARION_DATABASE_URL is set), API, scheduler and workers."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the supervisor listens: stop what has started
     settings = load_settings()
     configure_logging(level=settings.log_level, style=settings.log_format, process="serve")
@@ -50,7 +50,7 @@ def serve() -> None:
 def _owned(settings: Settings) -> Iterator[EmbeddedServer | None]:
     """Holds the data directory, and runs the embedded server in it when no other database is configured."""
     if settings.embedded:
-        sessions = settings.api_pool_size + settings.workers * (settings.worker_pool_size + 1) + SPARE_CONNECTIONS
+        sessions = settings.api_pool_size + (settings.workers + 1) * (settings.worker_pool_size + 1) + SPARE_CONNECTIONS
         with EmbeddedServer(settings.data_dir, max_connections=sessions) as server:
             logger().info(Event.DATABASE_STARTED, database_pid=server.pid)
             yield server
@@ -92,7 +92,7 @@ def _children(settings: Settings, listener: socket.socket, metrics: Path) -> lis
     handle = listener.fileno()
     api = Child("api", [*OWN_COMMAND, "api"], {**shared, LISTEN_VARIABLE: str(handle)}, (handle,))
     workers = [Child(f"worker-{n}", [*OWN_COMMAND, "worker"], shared) for n in range(1, settings.workers + 1)]
-    return [api, *workers]
+    return [api, Child("scheduler", [*OWN_COMMAND, "scheduler"], shared), *workers]
 
 
 def _fresh_directory(path: Path) -> Path:

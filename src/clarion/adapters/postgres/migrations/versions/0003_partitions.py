@@ -1,0 +1,14 @@
+"""Deliveries and attempts in partitions by time; what is kept of them and for how long; the SQL stands in the file of the same name.
+
+Holds no SQL itself. Where to read next: `0003_partitions.sql`.
+"""
+
+from clarion.adapters.postgres.migrations.plain import write_sql
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Writes the SQL of this version into the migration script."""
+    write_sql(__file__)

@@ -1,0 +1,1 @@
+-- Deliveries and attempts in partitions by time; what is kept of them and for how long.

@@ -1,0 +1,1 @@
+-- Whose batch is claimed next: weights and virtual times.

@@ -1,0 +1,14 @@
+"""Pace: token buckets of senders, accounts and recipient domains, daily caps; the SQL stands in the file of the same name.
+
+Holds no SQL itself. Where to read next: `0005_pace.sql`.
+"""
+
+from clarion.adapters.postgres.migrations.plain import write_sql
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Writes the SQL of this version into the migration script."""
+    write_sql(__file__)

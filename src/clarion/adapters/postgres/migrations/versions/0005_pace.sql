@@ -1,0 +1,1 @@
+-- Pace: token buckets of senders, accounts and recipient domains, daily caps.

@@ -1,0 +1,1 @@
+-- The health of senders, and the senders that stand in for each other.

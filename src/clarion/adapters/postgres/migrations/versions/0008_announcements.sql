@@ -1,0 +1,1 @@
+-- Which batches were announced to the queue between machines.

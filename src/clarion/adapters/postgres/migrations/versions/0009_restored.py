@@ -1,0 +1,14 @@
+"""Whether this database is where it was: a restored one sends nothing until somebody says so; the SQL stands in the file of the same name.
+
+Holds no SQL itself. Where to read next: `0009_restored.sql`.
+"""
+
+from clarion.adapters.postgres.migrations.plain import write_sql
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    """Writes the SQL of this version into the migration script."""
+    write_sql(__file__)

@@ -1,0 +1,1 @@
+-- Whether this database is where it was: a restored one sends nothing until somebody says so.

@@ -1,0 +1,25 @@
+"""`clarion scheduler`: one process that keeps the clock. One is enough; a second one takes over when the first is gone.
+
+Owns only the start; the loops are in `entrypoints/scheduler`.
+"""
+
+from __future__ import annotations
+
+import uvloop
+
+from clarion.bootstrap import open_app
+from clarion.entrypoints.cli.child import as_child
+from clarion.settings import Settings
+
+
+def scheduler() -> None:
+    """Freeze audiences, start what is due, merge imports and take back what lost workers held, until told to stop."""
+    with as_child("scheduler") as settings:
+        uvloop.run(_schedule(settings))
+
+
+async def _schedule(settings: Settings) -> None:
+    from clarion.entrypoints.scheduler import run  # noqa: PLC0415 - the other commands do without it
+
+    async with open_app(settings, pool_size=settings.worker_pool_size, role="scheduler") as app:
+        await run(app)

@@ -1,0 +1,79 @@
+"""The scheduler: everything that happens by the clock or ahead of the sending, until it is told to stop.
+
+Freezes audiences, merges imports, starts what is due, takes back what a lost worker held, closes runs, removes what has
+had its time. Sends nothing; that is `worker`. Any number may run beside each other, every step is safe to repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from clarion.application.ports import Database
+from clarion.bootstrap import App
+from clarion.entrypoints.bell import IDLE_S, Bell
+from clarion.entrypoints.carefully import keep_on, until_told
+from clarion.pipeline import due, importing, recovering, settling, snapshot, sweeping
+from clarion.pipeline.patience import set_within
+from clarion.telemetry import Event, logger
+
+SWEEP_S: Final = 60.0
+"""How often what has had its time is removed."""
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """One scheduler process. What it is in the middle of at a stop is undone by the database and done by another."""
+
+    database: Database
+    bell: Bell
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _rung: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Works until `stopping` is set."""
+        steps = (self._listen, self._freeze, self._import, self._tick, self._sweep)
+        loops = [asyncio.create_task(keep_on(step)) for step in steps]
+        await self.stopping.wait()
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        """Wakes the waiting loops at a ring. Whoever took an event before looking for work has missed nothing."""
+        if await self.bell.wait(IDLE_S):
+            rung, self._rung = self._rung, asyncio.Event()
+            rung.set()
+
+    async def _freeze(self) -> None:
+        rung = self._rung
+        if not await snapshot.take_slice(self.database):
+            await set_within(rung, IDLE_S)
+
+    async def _import(self) -> None:
+        rung = self._rung
+        if not await importing.merge_next(self.database):
+            await set_within(rung, IDLE_S)
+
+    async def _tick(self) -> None:
+        await recovering.recover(self.database)
+        await due.start_due(self.database)
+        await due.execute_due(self.database)
+        await due.end_overdue(self.database)
+        await due.read_again(self.database)
+        await settling.close_runs(self.database)
+        await asyncio.sleep(IDLE_S)
+
+    async def _sweep(self) -> None:
+        await asyncio.sleep(SWEEP_S)
+        await sweeping.sweep(self.database)
+
+
+async def run(app: App) -> None:
+    """Keeps `app`'s clock until SIGTERM or SIGINT."""
+    scheduler = Scheduler(app.database, app.work)
+    until_told(scheduler.stopping)
+    logger().info(Event.SCHEDULER_STARTED)
+    await scheduler.run()
+    logger().info(Event.SCHEDULER_STOPPED)
