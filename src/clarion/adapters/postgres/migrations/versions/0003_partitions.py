@@ -1,4 +1,4 @@
-"""Deliveries and attempts in partitions by time; what is kept of them and for how long; the SQL stands in the file of the same name.
+"""Partitions and retention; the SQL stands in the file of the same name.
 
 Holds no SQL itself. Where to read next: `0003_partitions.sql`.
 """

@@ -1,4 +1,4 @@
-"""Pace: token buckets of senders, accounts and recipient domains, daily caps; the SQL stands in the file of the same name.
+"""Pace and daily caps; the SQL stands in the file of the same name.
 
 Holds no SQL itself. Where to read next: `0005_pace.sql`.
 """

@@ -1,4 +1,4 @@
-"""Whether this database is where it was: a restored one sends nothing until somebody says so; the SQL stands in the file of the same name.
+"""Detecting a restored database; the SQL stands in the file of the same name.
 
 Holds no SQL itself. Where to read next: `0009_restored.sql`.
 """
