@@ -22,6 +22,7 @@ from pathlib import Path
 import asyncpg
 from tests.benchmarks.meters import CpuMeter, MemorySampler
 from tests.benchmarks.rivals import NullSink, Race, null_sink, race_smtp_source
+from tests.benchmarks.throttle import throttled
 from tests.conftest import TEST_KEY
 from tests.crash.workers import Workers
 from tests.support import scene
@@ -63,7 +64,17 @@ class Result:
         return self.sent / self.first_to_last_s
 
 
-async def send(server: EmbeddedServer, sink: NullSink, options: argparse.Namespace, folder: Path) -> Result:
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to send, over how much: `share` of a core for each worker, 1 for as much as it can get."""
+
+    recipients: int = 200_000
+    workers: int = 2
+    connections: int = 10
+    share: float = 1.0
+
+
+async def send(server: EmbeddedServer, sink: NullSink, options: Load, folder: Path) -> Result:
     """Builds the stage, starts the workers and the campaign, and waits for its end."""
     await migrate(server.url)
     async with opened(server.url) as database:
@@ -83,8 +94,9 @@ async def send(server: EmbeddedServer, sink: NullSink, options: argparse.Namespa
             await until_listening(server.url, options.workers)
             meter = CpuMeter({"worker": workers.pids, "database": [server.pid], "sink": [sink.pid]})
             memory = MemorySampler(lambda: workers.pids)
-            run_id = await scene.start(database, stage)
-            await _until_over(server.url, run_id, memory)
+            with throttled(workers.worker_pids, options.share):
+                run_id = await scene.start(database, stage)
+                await _until_over(server.url, run_id, memory)
             cpu = meter.read()
         return await _figures(server.url, run_id, cpu, memory)
 
@@ -176,7 +188,8 @@ def main() -> int:
     ):
         size = scene.letter_bytes()
         before = race_smtp_source(sink.port, RACE_MESSAGES, size)
-        result = asyncio.run(send(server, sink, options, Path(name)))
+        load = Load(options.recipients, options.workers, options.connections)
+        result = asyncio.run(send(server, sink, load, Path(name)))
         after = race_smtp_source(sink.port, RACE_MESSAGES, size)
     races = [race for race in (before, after) if race is not None]
     print(json.dumps(report(result, races, sink, options.workers)))

@@ -36,13 +36,14 @@ def program(name: str) -> str | None:
 
 
 @contextmanager
-def null_sink(*, ours: bool = False) -> Iterator[NullSink]:
-    """Runs a null sink on a free loopback port for the block."""
-    tool = None if ours else program("smtp-sink")
+def null_sink(*, ours: bool = False, delay_ms: float = 0) -> Iterator[NullSink]:
+    """Runs a null sink on a free loopback port for the block; only ours can answer late."""
+    tool = None if ours or delay_ms else program("smtp-sink")
     port = free_port()
     # smtp-sink gives up its rights when root starts it, and then has to be told for whom.
     rights = ["-u", "nobody"] if os.geteuid() == 0 else []
     ours_command = [sys.executable, "-m", "tests.support.sink", "--null", "--port", str(port)]
+    ours_command += ["--delay-ms", str(delay_ms)]
     command = [tool, *rights, f"127.0.0.1:{port}", "1000"] if tool else ours_command
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:

@@ -51,6 +51,11 @@ class Workers:
         """The processes that run now."""
         return [process.pid for process in (*self._alive, *self._scheduler)]
 
+    @property
+    def worker_pids(self) -> list[int]:
+        """The workers alone."""
+        return [process.pid for process in self._alive]
+
     def fill(self) -> None:
         """Starts workers until there are enough; notes those that ended by themselves."""
         for alive in (self._alive, self._scheduler):

@@ -154,7 +154,7 @@ async def _serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    counter = NullCounter(log)
+    counter = NullCounter(log, options.delay_ms / 1000)
     sink = Sink(log=log, keep_data=False)
     if options.null:
         server = await loop.create_server(lambda: NullConnection(counter), "127.0.0.1", options.port, backlog=512)
@@ -175,6 +175,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", help="append one JSON line per accepted message")
     parser.add_argument("--null", action="store_true", help="accept everything, follow no script, as fast as possible")
+    parser.add_argument("--delay-ms", type=float, default=0, help="with --null: answer so much later, as from far away")
     options = parser.parse_args()
     if sys.platform == "win32":
         asyncio.run(_serve(options))

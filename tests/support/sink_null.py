@@ -26,12 +26,16 @@ _REPLIES = {
 
 
 class NullCounter:
-    """What all connections together have accepted; `log` is an append-only file descriptor or None."""
+    """What all connections together have accepted; `log` is an append-only file descriptor or None.
 
-    def __init__(self, log: int | None = None) -> None:
+    Every answer leaves `delay_s` after what it answers: a server that is so far away.
+    """
+
+    def __init__(self, log: int | None = None, delay_s: float = 0.0) -> None:
         self.accepted = 0
         self.octets = 0
         self.log = log
+        self.delay_s = delay_s
 
 
 class NullConnection(asyncio.Protocol):
@@ -45,7 +49,7 @@ class NullConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(b"220 sink.test ESMTP\r\n")
+        self._answer(b"220 sink.test ESMTP\r\n")
 
     def data_received(self, data: bytes) -> None:
         self._counter.octets += len(data)
@@ -71,7 +75,17 @@ class NullConnection(asyncio.Protocol):
                 out.append(self._obey(data[at:end]))
                 # A CRLF in front lets a lone dot end an empty message.
                 at = end if self._in_data else end + 2
-        self._transport.write(b"".join(out))
+        self._answer(b"".join(out))
+
+    def _answer(self, words: bytes) -> None:
+        if not self._counter.delay_s:
+            self._transport.write(words)
+        elif words:
+            asyncio.get_running_loop().call_later(self._counter.delay_s, self._answer_now, words)
+
+    def _answer_now(self, words: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(words)
 
     def _obey(self, line: bytes) -> bytes:
         verb = line[:4].upper()
@@ -80,7 +94,8 @@ class NullConnection(asyncio.Protocol):
         elif verb == b"RCPT":
             self._recipient = line[9:-1]
         elif verb == b"QUIT":
-            asyncio.get_running_loop().call_soon(self._transport.close)
+            # After the goodbye, which is at the front of the queue by then.
+            asyncio.get_running_loop().call_later(self._counter.delay_s * 1.1, self._transport.close)
         return _REPLIES.get(verb, b"500 5.5.2 what?\r\n")
 
     def _accept(self) -> None:
