@@ -18,6 +18,7 @@ from clarion.domain.campaign import Lane
 from clarion.domain.ids import Id
 from clarion.entrypoints.bell import IDLE_S
 from clarion.entrypoints.carefully import carefully
+from clarion.failpoints import failpoint
 from clarion.pipeline import settling
 from clarion.pipeline.health import Health
 from clarion.pipeline.pacing import Pace
@@ -81,11 +82,13 @@ class Crew:
         if batch is None:
             await set_within(room, IDLE_S)
             return
+        failpoint("after_claim")
         drive = asyncio.create_task(self._drive(batch))
         self._held[drive] = batch
         drive.add_done_callback(self._let_go)
 
     async def _claim_one(self) -> ClaimedBatch | None:
+        failpoint("before_claim")
         by_sender = Counter(batch.sender_id for batch in self._held.values())
         busy = [sender_id for sender_id, drives in by_sender.items() if drives >= self.per_sender]
         async with self.database.reading() as tx:

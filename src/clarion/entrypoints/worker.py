@@ -24,6 +24,7 @@ from clarion.domain.campaign import Lane
 from clarion.entrypoints.bell import IDLE_S, Bell
 from clarion.entrypoints.carefully import keep_on, until_told
 from clarion.entrypoints.crew import Crew
+from clarion.failpoints import failpoint
 from clarion.pipeline.health import Health
 from clarion.pipeline.plans import Plans
 from clarion.telemetry import Event, logger
@@ -67,6 +68,7 @@ class Worker:
         return drained
 
     async def _drain(self, crews: Sequence[asyncio.Task[None]], drain_s: float) -> bool:
+        failpoint("draining")
         held = len(self._held())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
@@ -92,6 +94,7 @@ class Worker:
         await asyncio.sleep(self.lease.total_seconds() / 3)
         held = self._held()
         if held:
+            failpoint("before_renewal")
             async with self.database.reading() as tx:
                 await tx.batches.renew(held, self.lease)
 

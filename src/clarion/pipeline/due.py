@@ -18,6 +18,7 @@ from clarion.application.ports.runs import Rechecked
 from clarion.domain.campaign import CampaignState
 from clarion.domain.errors import Conflict, Invalid, NotFound
 from clarion.domain.ids import Id
+from clarion.failpoints import failpoint
 
 _CAMPAIGNS: Final = 50
 
@@ -30,9 +31,11 @@ async def start_due(database: Database) -> int:
     async with database.reading() as tx:
         waiting = await tx.campaigns.due(_CAMPAIGNS)
     for account_id, campaign_id in waiting:
+        failpoint("before_due_start")
         try:
             async with database.transaction() as tx:
                 await lifecycle.start(tx, account_id=account_id, campaign_id=campaign_id)
+            failpoint("after_due_start")
         except NotFound:
             continue
         except (Conflict, Invalid) as error:

@@ -24,6 +24,7 @@ from clarion.domain.contact import OWN_NAMESPACES, Identity
 from clarion.domain.contact_import import MERGE_TRIES, REJECTIONS_KEPT, Import, Rejection, Tally
 from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
+from clarion.failpoints import failpoint
 
 SLICE_ROWS: Final = 5_000
 """Rows written together: enough to spread the cost of a statement, few enough never to hold up the event loop."""
@@ -48,10 +49,13 @@ async def merge_next(db: Database) -> bool:
             claimed = await tx.imports.claim()
             if claimed is None:
                 return False
+            failpoint("before_merge")
             await merge.run(tx, claimed)
+            failpoint("before_merge_commit")
     except BrokenFile as broken:
         async with db.transaction() as tx:
             await tx.imports.fail(merge.import_id, str(broken))
+    failpoint("after_merge")
     if merge.written >= REFRESH_ROWS:
         with contextlib.suppress(Unavailable):
             async with db.reading() as session:
@@ -91,6 +95,7 @@ class _Merge:
         async with contextlib.aclosing(_one_ahead(_slices(self._db, claimed, typed))) as slices:
             async for rows, rejections in slices:
                 await self._write(tx, claimed, group_id, rows, rejections)
+                failpoint("after_merge_slice")
         await tx.imports.complete(claimed.id, self._tally(), group_id)
 
     def _tally(self) -> Tally:

@@ -19,6 +19,7 @@ from clarion.application.ports import Database
 from clarion.domain.errors import ClarionError, Unavailable
 from clarion.domain.execution import Execution
 from clarion.domain.ids import Id, new_id
+from clarion.failpoints import failpoint
 
 GROUP_RECIPIENTS: Final = 500
 """Recipients of one group; a single call is never larger."""
@@ -116,7 +117,9 @@ class Intake:
     async def _store_together(self, group: Sequence[_Waiting]) -> None:
         calls = [waiting.known for waiting in group]
         try:
+            failpoint("before_intake_commit")
             answers = await self._database.retrying(lambda tx: accept(tx, calls))
+            failpoint("after_intake_commit")
         except ClarionError as error:
             for waiting in group:
                 waiting.answer(_again(error))

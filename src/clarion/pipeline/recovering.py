@@ -10,6 +10,7 @@ from typing import Final
 
 from clarion import telemetry
 from clarion.application.ports import Database
+from clarion.failpoints import failpoint
 
 _BATCHES: Final = 100
 
@@ -19,9 +20,11 @@ async def recover(database: Database) -> int:
 
     Safe to repeat, and from several workers at once, because each batch is taken back once and its epoch raised.
     """
+    failpoint("before_recovery")
     async with database.reading() as tx:
         recovered = await tx.batches.recover(_BATCHES)
         if recovered:
+            failpoint("after_recovery")
             await tx.announce_work()
     if recovered:
         telemetry.batches_rescued.inc(recovered)

@@ -25,6 +25,7 @@ from clarion.domain.campaign import Lane, RunState
 from clarion.domain.delivery import backoff
 from clarion.domain.ids import Id
 from clarion.domain.outcome import REPLY_LIMIT, Outcome, Reason, Verdict
+from clarion.failpoints import failpoint
 from clarion.pipeline.health import Health
 from clarion.pipeline.pacing import Pace
 from clarion.pipeline.patience import insisting
@@ -116,14 +117,18 @@ class Drive:
 
     async def _send(self, recipients: Sequence[Recipient]) -> bool:
         """Writes the intent and puts what was granted on the wire; False when the batch must not go on."""
+        failpoint("before_render")
         members, refused = await self._render(recipients)
         if not await self.pace.admit(len(members)):
             return False
         turn = Turn(self._drain(), refused, [(member.seq, member.address_key) for member in members])
+        failpoint("before_intent")
         result = await self._turn(turn)
         granted = [member for member in members if member.seq in result.granted]
         if granted:
+            failpoint("after_intent")
             await self._put_on_wire(granted)
+            failpoint("after_answers")
         return result.holds_lease and result.run_state is RunState.SENDING
 
     async def _render(self, recipients: Sequence[Recipient]) -> tuple[list[Rendered], list[Refused]]:
@@ -197,5 +202,6 @@ class Drive:
         for verdict, count in Counter(one.outcome.verdict for one in turn.attempted).items():
             telemetry.messages.labels("email", verdict).inc(count)
         if turn.attempted:
+            failpoint("after_outcome")
             await self.health.note(self.route.sender, turn.attempted)
         return result

@@ -11,6 +11,7 @@ from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import CampaignKind, CampaignState, RunState
 from clarion.domain.outcome import Reason
+from clarion.failpoints import failpoint
 
 _RUNS: Final = 500
 _BATCHES: Final = 20
@@ -22,8 +23,10 @@ async def settle(database: Database, batch: ClaimedBatch) -> None:
 
     Closes the run if that was the last of it. Safe to repeat because a stale epoch matches no row.
     """
+    failpoint("before_settle")
     async with database.reading() as tx:
         if await tx.batches.settle(batch):
+            failpoint("after_settle")
             await tx.runs.complete(batch.run_id)
 
 
@@ -35,12 +38,14 @@ async def close_runs(database: Database) -> int:
     closed = 0
     async with database.reading() as tx:
         for run_id, state in await tx.runs.unfinished(_RUNS):
+            failpoint("before_closing")
             if state is RunState.SENDING:
                 closed += await tx.runs.complete(run_id)
             elif state in {RunState.STOPPED, RunState.FAILED}:
                 while await tx.batches.cancel(run_id, Reason.RUN_STOPPED, _BATCHES):
                     continue
                 closed += await tx.runs.close_stopped(run_id)
+            failpoint("after_closing")
     return closed
 
 

@@ -21,6 +21,7 @@ from clarion.domain.errors import Conflict, Invalid, Problem
 from clarion.entrypoints.http.errors import KeyReused
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.trace import current
+from clarion.failpoints import failpoint
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?", re.ASCII)
 
@@ -63,11 +64,15 @@ async def once(
             return replace(earlier, body=sealer.open(earlier.body)) if sealer else earlier
         reply = await work(tx)
         if key:
+            failpoint("before_reply_kept")
             kept = replace(reply, body=sealer.seal(reply.body)) if sealer else reply
             await tx.replies.keep(key, body_hash, kept)
+        failpoint("before_api_commit")
         return reply
 
-    return await database.retrying(attempt)
+    reply = await database.retrying(attempt)
+    failpoint("after_api_commit")
+    return reply
 
 
 async def _earlier(tx: Transaction, key: ReplyKey, body_hash: bytes) -> Reply | None:

@@ -39,6 +39,7 @@ from clarion.entrypoints.http.errors import UnsupportedMediaType
 from clarion.entrypoints.http.idempotency import claimed, reply_key, settle
 from clarion.entrypoints.http.operation import Call, Nothing, direct_operation, operation, respond
 from clarion.entrypoints.http.requests import content_type, stream_body
+from clarion.failpoints import failpoint
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -154,6 +155,7 @@ async def _store(call: Call[None, ImportQuery], import_id: Id, seen: Hash) -> No
         seen.update(piece)
         async with call.edge.database.transaction() as tx:
             await append_chunk(tx, import_id=import_id, no=number, body=piece)
+        failpoint("after_upload_piece")
         number += 1
     if number == 0:
         raise Invalid(Problem("body", "required", "is empty"))
