@@ -41,6 +41,7 @@ class Manners:
     """What the sink announces and how it treats every client alike."""
 
     pipelining: bool = True
+    chunking: bool = False
     eightbitmime: bool = True
     smtputf8: bool = True
     size: int | None = 0

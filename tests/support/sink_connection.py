@@ -59,6 +59,7 @@ class SinkConnection(SinkWire):
         manners = self._manners
         words = ["sink.test greets you"]
         words += ["PIPELINING"] if manners.pipelining else []
+        words += ["CHUNKING"] if manners.chunking else []
         words += ["8BITMIME"] if manners.eightbitmime else []
         words += ["SMTPUTF8"] if manners.smtputf8 else []
         words += [f"SIZE {manners.size}"] if manners.size is not None else []
@@ -194,6 +195,21 @@ class SinkConnection(SinkWire):
                 self._say(b"554 5.5.1 no valid recipients\r\n" if self._from else b"503 5.5.1 MAIL first\r\n")
         elif not self._act(self._script, "data"):
             self._begin_data()
+
+    def _on_bdat(self, rest: str) -> None:
+        size, _, last = rest.partition(" ")
+        if not self._manners.chunking or last != "LAST" or not size.isdigit():
+            self._hang_up(b"501 5.5.4 no such chunk\r\n")
+        else:
+            self._begin_chunk(int(size))
+
+    def _on_chunk(self, data: bytes) -> None:
+        """A whole message that came by its length; it was taken off the wire whatever became of its envelope."""
+        if self._from is None or not self._to:
+            self._say(b"503 5.5.1 need RCPT first\r\n")
+        elif not self._act(self._script, "data"):
+            stuffed = data.replace(b"\r\n.", b"\r\n..")
+            self._on_dot(b"." + stuffed if data.startswith(b".") else stuffed)
 
     def _on_dot(self, data: bytes) -> None:
         script, sender, recipients = self._script, self._from, tuple(self._to)

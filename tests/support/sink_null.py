@@ -12,7 +12,7 @@ import time
 from typing import cast
 
 _END = b"\r\n.\r\n"
-_EHLO = b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 52428800\r\n"
+_EHLO = b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250 SIZE 52428800\r\n"
 _REPLIES = {
     b"MAIL": b"250 2.1.0 ok\r\n",
     b"RCPT": b"250 2.1.5 ok\r\n",
@@ -45,6 +45,7 @@ class NullConnection(asyncio.Protocol):
         self._counter = counter
         self._rest = b""
         self._in_data = False
+        self._chunk = 0
         self._recipient = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,7 +59,16 @@ class NullConnection(asyncio.Protocol):
         out: list[bytes] = []
         at = 0
         while True:
-            if self._in_data:
+            if self._chunk:
+                if len(data) - at < self._chunk:
+                    self._chunk -= len(data) - at
+                    self._rest = b""
+                    break
+                at += self._chunk
+                self._chunk = 0
+                self._accept()
+                out.append(b"250 2.0.0 accepted\r\n")
+            elif self._in_data:
                 end = data.find(_END, at)
                 if end < 0:
                     # The end may be cut in two; everything else of the data can be forgotten.
@@ -72,8 +82,12 @@ class NullConnection(asyncio.Protocol):
                 if end < 0:
                     self._rest = data[at:]
                     break
-                out.append(self._obey(data[at:end]))
+                line = data[at:end]
                 # A CRLF in front lets a lone dot end an empty message.
+                if line[:4].upper() == b"BDAT":
+                    self._chunk = int(line.split()[1])
+                else:
+                    out.append(self._obey(line))
                 at = end if self._in_data else end + 2
         self._answer(b"".join(out))
 

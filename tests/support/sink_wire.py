@@ -36,6 +36,7 @@ class SinkWire(asyncio.Protocol):
         self._held = False
         self._asking: Callable[[bytes], None] | None = None
         self._in_data = False
+        self._chunk: int | None = None
         self._searched = 0
         self._script: Script | None = None
 
@@ -46,6 +47,10 @@ class SinkWire(asyncio.Protocol):
     @abstractmethod
     def _on_dot(self, data: bytes) -> None:
         """Answers a whole message."""
+
+    @abstractmethod
+    def _on_chunk(self, data: bytes) -> None:
+        """Answers a whole message that came by its length."""
 
     # asyncio's side
 
@@ -77,9 +82,29 @@ class SinkWire(asyncio.Protocol):
     # the machine
 
     def _work(self) -> None:
-        while not self._held and (self._take_data() if self._in_data else self._take_line()):
+        while not self._held and self._take():
             pass
         self._flush()
+
+    def _take(self) -> bool:
+        if self._chunk is not None:
+            return self._take_chunk(self._chunk)
+        return self._take_data() if self._in_data else self._take_line()
+
+    def _begin_chunk(self, size: int) -> None:
+        self._chunk = size
+
+    def _take_chunk(self, size: int) -> bool:
+        if self._script is not None and self._script.at == "mid-data" and self._buffer:
+            self._act(self._script, "mid-data")
+            return False
+        if len(self._buffer) < size:
+            return False
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._chunk = None
+        self._on_chunk(data)
+        return True
 
     def _flush(self) -> None:
         if self._out and not self._transport.is_closing():

@@ -18,6 +18,7 @@ class Capabilities:
     """The extensions we use. `size_limit` is the largest message taken, in bytes; 0 means not told or no limit."""
 
     pipelining: bool = False
+    chunking: bool = False
     eightbitmime: bool = False
     smtputf8: bool = False
     starttls: bool = False
@@ -37,6 +38,7 @@ def read_capabilities(reply: Reply) -> Capabilities:
     limit = known.get("SIZE", [])
     return Capabilities(
         pipelining="PIPELINING" in known,
+        chunking="CHUNKING" in known,
         eightbitmime="8BITMIME" in known,
         smtputf8="SMTPUTF8" in known,
         starttls="STARTTLS" in known,

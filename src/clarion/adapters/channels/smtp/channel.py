@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from clarion.adapters.channels.smtp.backlog import Backlog
 from clarion.adapters.channels.smtp.capabilities import Capabilities
+from clarion.adapters.channels.smtp.chunked import ChunkedExchange
 from clarion.adapters.channels.smtp.connection import Connection
 from clarion.adapters.channels.smtp.exchange import Exchange
 from clarion.adapters.channels.smtp.opening import OpeningFailed, open_connection, say_goodbye, tls_context
@@ -21,6 +22,8 @@ from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.sender import SmtpRelay
+
+AnyExchange = Exchange | ChunkedExchange
 
 _HELO_NAME = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 
@@ -45,8 +48,9 @@ class SmtpChannel:
         self._timeouts = timeouts or Timeouts()
         self._tls: ssl.SSLContext | None = None
         self._backlog = Backlog()
-        self._exchanges: set[Exchange] = set()
-        self._idle: list[Exchange] = []
+        self._exchanges: set[AnyExchange] = set()
+        self._idle: list[AnyExchange] = []
+        self._sends_ahead = True
         self._openings: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._tick_due = 0.0
@@ -122,13 +126,15 @@ class SmtpChannel:
         room = len(self._exchanges) + len(self._openings) < self._relay.max_connections
         return not self._backlog.size and (bool(self._idle) or room)
 
-    def rested(self, exchange: Exchange) -> None:
+    def rested(self, exchange: AnyExchange) -> None:
         """Remembers a connection that has nothing to do."""
         self._idle.append(exchange)
 
-    def ended(self, exchange: Exchange) -> None:
+    def ended(self, exchange: AnyExchange) -> None:
         """Forgets a connection, and opens another if messages wait."""
         self._finished_before += exchange.finished
+        if isinstance(exchange, ChunkedExchange) and exchange.broke_off:
+            self._sends_ahead = False
         self._exchanges.discard(exchange)
         self._moved_at = self._now()
         if exchange in self._idle:
@@ -170,9 +176,10 @@ class SmtpChannel:
             self._note_failure(Outcome.retry(Reason.CONNECTION_FAILED, f"no connection: {type(fault).__name__}"))
             raise
         self._failures = 0
-        exchange = Exchange(
-            connection, can, self, timeouts=self._timeouts, limit=self._relay.max_messages_per_connection
-        )
+        is_far = can.chunking and can.pipelining and connection.round_trip_s > self._timeouts.far
+        kind = ChunkedExchange if is_far and self._sends_ahead else Exchange
+        limit = self._relay.max_messages_per_connection
+        exchange = kind(connection, can, self, timeouts=self._timeouts, limit=limit)
         self._exchanges.add(exchange)
         self._moved_at = self._now()
         exchange.start()

@@ -29,9 +29,12 @@ class Listener(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """A connection's two ends of bytes. `answered_at` is the loop time of the last whole reply or fresh start."""
+    """A connection's two ends of bytes. `answered_at` is the loop time of the last whole reply or fresh start.
 
-    __slots__ = ("_loop", "_reader", "answered_at", "listener", "paused", "transport")
+    `round_trip_s` is how long the last EHLO took.
+    """
+
+    __slots__ = ("_loop", "_reader", "answered_at", "listener", "paused", "round_trip_s", "transport")
 
     listener: Listener
     transport: asyncio.Transport
@@ -41,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._reader = ReplyReader()
         self.answered_at = loop.time()
         self.paused = False
+        self.round_trip_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - asyncio's contract
         self.transport = cast("asyncio.Transport", transport)

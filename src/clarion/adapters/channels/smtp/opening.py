@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
+import time
 from base64 import b64encode
 from collections import deque
 from typing import Final
@@ -166,7 +167,9 @@ async def _connect(relay: SmtpRelay, timeouts: Timeouts, tls: ssl.SSLContext | N
 
 async def _greet(dialogue: Dialogue, helo_name: str, timeouts: Timeouts) -> Capabilities:
     name = helo_name.encode("ascii")
+    asked_at = time.monotonic()
     reply = await dialogue.ask(b"EHLO " + name + b"\r\n", timeouts.command)
+    dialogue.connection.round_trip_s = time.monotonic() - asked_at
     if reply.code == 250:
         return read_capabilities(reply)
     if reply.code >= 500:

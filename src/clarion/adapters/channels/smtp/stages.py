@@ -13,6 +13,7 @@ from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 
 if TYPE_CHECKING:
+    from clarion.adapters.channels.smtp.chunked import ChunkedExchange
     from clarion.adapters.channels.smtp.exchange import Exchange
 
 IDLE: Final = 0
@@ -66,10 +67,10 @@ class Owner(Protocol):
         """True when a message waiting behind a slow answer would be sent sooner elsewhere."""
         ...
 
-    def rested(self, exchange: Exchange) -> None:
+    def rested(self, exchange: Exchange | ChunkedExchange) -> None:
         """The exchange has nothing to do."""
         ...
 
-    def ended(self, exchange: Exchange) -> None:
+    def ended(self, exchange: Exchange | ChunkedExchange) -> None:
         """The exchange is over; every message it had is settled or given back."""
         ...

@@ -39,5 +39,7 @@ class Timeouts:
     longest_pause: float = 30.0
     drain: float = 25.0
     """How long `aclose` lets messages on the wire finish."""
+    far: float = 0.005
+    """A server that takes longer to answer EHLO is far away: messages leave ahead of answers, where it has CHUNKING."""
     tick: float = 0.25
     """How often deadlines are looked at."""
