@@ -22,6 +22,7 @@ from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.sender import SmtpRelay
+from clarion.failpoints import failpoint
 
 AnyExchange = Exchange | ChunkedExchange
 
@@ -167,6 +168,7 @@ class SmtpChannel:
 
     async def _open(self) -> None:
         try:
+            failpoint("before_connect")
             connection, can = await self._connect()
         except OpeningFailed as failure:
             self._note_failure(failure.outcome)
@@ -182,6 +184,7 @@ class SmtpChannel:
         exchange = kind(connection, can, self, timeouts=self._timeouts, limit=limit)
         self._exchanges.add(exchange)
         self._moved_at = self._now()
+        failpoint("after_connect")
         exchange.start()
 
     async def _connect(self) -> tuple[Connection, Capabilities]:

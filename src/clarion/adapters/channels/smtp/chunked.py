@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from clarion import failpoints
 from clarion.adapters.channels.smtp.capabilities import Capabilities
 from clarion.adapters.channels.smtp.connection import Connection
 from clarion.adapters.channels.smtp.outcomes import refusal
@@ -159,6 +160,8 @@ class ChunkedExchange:
         data = unstuffed(stuffed)
         self._flights.append(_Flight(window, index, len(data)))
         self._bytes += len(data)
+        if failpoints.ARMED:
+            failpoints.failpoint("before_dot")
         # A refused message leaves the server in a state that only RSET ends (RFC 3030 §2); it is in front of each.
         self._write(b"RSET\r\n%bBDAT %d LAST\r\n%b" % (group[:-_DATA_LINE], len(data), data))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from clarion import failpoints
 from clarion.adapters.channels.smtp.capabilities import Capabilities
 from clarion.adapters.channels.smtp.connection import Connection
 from clarion.adapters.channels.smtp.outcomes import refusal
@@ -158,6 +159,8 @@ class Exchange:
             self._write(self._steps.pop())
 
     def _step(self, stage: int) -> None:
+        if failpoints.ARMED:
+            failpoints.failpoint("after_mail")
         self._stage = stage + 1
         if not self._pipelining:
             self._write(self._steps.pop())
@@ -177,11 +180,14 @@ class Exchange:
                 tail = b".\r\n" + following[2]
         if len(data) <= _WHOLE_LIMIT:
             self._stage = DOT
+            if failpoints.ARMED:
+                failpoints.failpoint("before_dot")
             self._write(data + tail)
             return
         self._stage = BODY
         self._tail = tail
         self._write(data)
+        failpoints.failpoint("mid_data")
         self._left_in_buffer = len(data)
         if not self._connection.paused:
             self._send_dot()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from clarion.adapters.channels.smtp.outcomes import Phase
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
+from clarion.failpoints import failpoint
 
 if TYPE_CHECKING:
     from clarion.adapters.channels.smtp.chunked import ChunkedExchange
@@ -46,6 +47,7 @@ PHASES: Final = {
 def patience(stage: int, timeouts: Timeouts) -> float:
     """Seconds until an awaited answer is given up."""
     if stage == DOT:
+        failpoint("after_dot")
         return timeouts.dot
     if stage == DATA:
         return timeouts.data
