@@ -7,7 +7,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,8 @@ from clarion.domain.sender import Security
 
 SMTP_SINK = Path("/usr/sbin/smtp-sink")
 PATIENT = Timeouts(greeting=20.0, command=20.0, data=20.0, dot=20.0)
+FAR = replace(PATIENT, far=-1.0)
+"""Any server counts as far away: messages are sent ahead of answers, by CHUNKING."""
 needs_postfix = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 needs_smtp_sink = pytest.mark.skipif(not SMTP_SINK.exists(), reason="Postfix's smtp-sink is not installed")
 
@@ -40,9 +42,10 @@ async def relayed() -> AsyncIterator[Relayed]:
 
 
 @needs_postfix
+@pytest.mark.parametrize("timeouts", [PATIENT, FAR], ids=["near", "far"])
 @pytest.mark.parametrize("security", [Security.STARTTLS, Security.TLS])
 async def test_a_real_postfix_takes_every_message_once_over_tls_with_login(
-    relayed: Relayed, security: Security
+    relayed: Relayed, security: Security, timeouts: Timeouts
 ) -> None:
     postfix = relayed.postfix
     port = postfix.starttls_port if security is Security.STARTTLS else postfix.tls_port
@@ -52,7 +55,7 @@ async def test_a_real_postfix_takes_every_message_once_over_tls_with_login(
         for number in range(200)
     ]
     before = len(relayed.sink.accepted)
-    async with smtp(port, PATIENT, security=security, ca_file=ca_file, username=NAME, password=WORD) as channel:
+    async with smtp(port, timeouts, security=security, ca_file=ca_file, username=NAME, password=WORD) as channel:
         outcomes = await sent_through(channel, messages, 60)
     assert Counter(outcome.verdict for outcome in outcomes) == {Verdict.SENT: len(messages)}
     assert all("queued as" in outcome.reply for outcome in outcomes)
@@ -65,10 +68,11 @@ async def test_a_real_postfix_takes_every_message_once_over_tls_with_login(
 
 
 @needs_postfix
-async def test_a_real_postfix_refusal_is_understood(relayed: Relayed) -> None:
+@pytest.mark.parametrize("timeouts", [PATIENT, FAR], ids=["near", "far"])
+async def test_a_real_postfix_refusal_is_understood(relayed: Relayed, timeouts: Timeouts) -> None:
     postfix = relayed.postfix
     settings = {"security": Security.TLS, "ca_file": str(postfix.certificates.ca_file), "username": NAME}
-    async with smtp(postfix.tls_port, PATIENT, password=WORD, **settings) as channel:
+    async with smtp(postfix.tls_port, timeouts, password=WORD, **settings) as channel:
         unknown, later, sent = await sent_to(channel, "nobody@town.test", "later@town.test", "reader@town.test")
         (too_big,) = await sent_through(
             channel, [email("reader@town.test", b"Subject: big\r\n\r\n" + b"y\r\n" * 99_999)]
