@@ -61,8 +61,8 @@ docs: setup ## write the settings table of README.md; check that every link lead
 	@$(RUN) tools/settings_table.py
 	@$(RUN) tools/links.py
 
-bench: setup ## the send benchmark beside Postfix's smtp-source (RECIPIENTS=200000)
-	@$(RUN) -m tests.benchmarks.pipeline --recipients $(RECIPIENTS) $(ARGS)
+bench: setup ## the send rate beside smtp-source, aiosmtplib and smtplib; near, far, 1 to 4 workers (RECIPIENTS=200000)
+	@$(RUN) -m tests.benchmarks.suite --recipients $(RECIPIENTS) $(ARGS)
 
 crash: setup ## kill workers at random moments and account for every recipient (TIER=short|full)
 	@$(RUN) -m tests.crash.run --tier $(TIER) $(ARGS)
