@@ -1,7 +1,8 @@
 """The queue: leases on batches, and the statements that move deliveries. One statement a step, never one a recipient.
 
 Every statement here is safe to repeat: the epoch fences an old holder, and a row moves only from the state it is in.
-The delivery states and their order are `domain.delivery.TRANSITIONS`. Where to read next: `pipeline/sending.py`.
+The delivery states and their order are `domain.delivery.TRANSITIONS`. Which batch is next: `claiming`. Then read
+`pipeline/sending.py`.
 """
 
 from __future__ import annotations
@@ -13,28 +14,13 @@ from typing import Any, Final
 
 import asyncpg
 
+from clarion.adapters.postgres import claiming
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.locks import account_key
 from clarion.application.ports.batches import ClaimedBatch, Recipient, Turn, TurnResult
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason, Verdict
-
-# index: batch_queue, a lane's part in its order: a run's first batches before another's later ones, so that a small run
-# never waits for a large one. Batches that are leased, not due or of a paused run are stepped over.
-_CLAIM: Final = """
-UPDATE batch AS b
-SET worker = $1, lease_until = now() + $4::interval, epoch = b.epoch + 1
-FROM run AS r
-WHERE r.id = b.run_id AND (b.run_id, b.no) = (
-    SELECT q.run_id, q.no
-    FROM batch AS q JOIN run AS qr ON qr.id = q.run_id AND qr.state = 'sending'
-    WHERE q.lane = $2 AND q.due_at <= now() AND q.worker IS NULL AND qr.sender_id <> ALL($3::bytea[])
-    ORDER BY q.no
-    LIMIT 1
-    FOR UPDATE OF q SKIP LOCKED)
-RETURNING b.run_id, r.account_id, r.sender_id, b.lane, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
-"""
 
 _MEMBERS: Final = """
 d.run_id = b.run_id AND d.seq BETWEEN b.first_seq AND b.last_seq AND (b.seqs IS NULL OR d.seq = ANY(b.seqs))
@@ -145,8 +131,13 @@ class BatchStore:
 
     async def claim(self, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta) -> ClaimedBatch | None:
         """Leases the lane's most urgent batch of a sending run whose sender is not busy."""
-        row = await self._connection.fetchrow(_CLAIM, worker, lane, list(busy_senders), lease)
-        return ClaimedBatch(**{**row, "lane": lane}) if row else None
+        return await claiming.claim(self._connection, worker, lane, busy_senders, lease)
+
+    async def claim_named(
+        self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta
+    ) -> ClaimedBatch | None:
+        """Leases one batch by its name."""
+        return await claiming.claim_named(self._connection, worker, run_id, no, epoch, lease)
 
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
         """Reads the pending, due deliveries of a batch with just the contact columns its plan needs."""
