@@ -17,6 +17,7 @@ from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import SchemaError, check_version, read_version
 from clarion.adapters.postgres.migrations import describe as check_database
 from clarion.adapters.postgres.migrations import migrate as migrate_database
+from clarion.adapters.postgres.partitions import describe as check_partitions
 from clarion.adapters.queue.postgres import WorkSignal
 from clarion.adapters.sealing import AesSealer, KeyRing
 from clarion.application.access_tokens import AccessTokens
@@ -32,6 +33,7 @@ __all__ = [
     "KeyRing",
     "SchemaError",
     "check_database",
+    "check_partitions",
     "check_ready",
     "database_url",
     "migrate_database",

@@ -106,6 +106,9 @@ class Settings:
     statement_timeout_seconds: int = field(
         default=30, metadata=_setting(rules.whole(1, 3600), "The longest a database statement may take")
     )
+    retention_days: int = field(
+        default=400, metadata=_setting(rules.whole(31, 36_500), "How long deliveries are kept after their run ended")
+    )
     max_body_bytes: int = field(
         default=1_048_576, metadata=_setting(rules.whole(1024, 1 << 30), "The largest JSON request body")
     )

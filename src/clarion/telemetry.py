@@ -56,6 +56,8 @@ class Event(StrEnum):
     START_WITHOUT_SENDER = "start.without_sender"
     BATCH_FAILED = "batch.failed"
     BATCH_RESCUED = "batch.rescued"
+    PARTITIONS_MADE = "retention.partitions_made"
+    RETENTION_PASSED = "retention.passed"
 
 
 messages = Counter("clarion_messages_total", "Messages by what became of the attempt", ["channel", "verdict"])

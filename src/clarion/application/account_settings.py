@@ -23,6 +23,8 @@ from clarion.domain.ids import Id
 
 LANGUAGES_LIMIT: Final = 50
 ORGANISATION_LIMIT: Final = 255
+RETENTION_DAYS: Final = (31, 36_500)
+"""The least and the most. A month is the least: until then answers may come late and unsubscribe links must work."""
 
 _LANGUAGE = re.compile(r"[a-z]{3}", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9](?:[a-z0-9-]{0,62}))*", re.ASCII)
@@ -40,6 +42,7 @@ class AccountDraft:
     instance: str | UnsetType | None = UNSET
     organisation: str | UnsetType | None = UNSET
     sandbox: str | UnsetType | None = UNSET
+    retention_days: int | UnsetType | None = UNSET
 
 
 async def get_account(tx: Transaction, *, account_id: Id) -> Account:
@@ -112,6 +115,11 @@ def _read_word(value: str) -> str | Refusal:
     return read_line(value, ORGANISATION_LIMIT)
 
 
+def _read_days(value: int) -> int | Refusal:
+    least, most = RETENTION_DAYS
+    return value if least <= value <= most else Refusal("range", f"must be from {least} to {most} days")
+
+
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "timezone": read_timezone,
     "country": _read_country,
@@ -119,4 +127,5 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "instance": _read_instance,
     "organisation": _read_word,
     "sandbox": _read_word,
+    "retention_days": _read_days,
 }

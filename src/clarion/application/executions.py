@@ -19,7 +19,7 @@ from clarion.application.segments import get_segment
 from clarion.application.starts import CONTEXT_LIMIT, start_run
 from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category
 from clarion.domain.delivery import Delivery
-from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
+from clarion.domain.errors import Conflict, Invalid, NotFound, Problem, Removed
 from clarion.domain.execution import Execution, ExecutionKind, ExecutionState
 from clarion.domain.ids import Id, new_id
 
@@ -105,10 +105,16 @@ async def list_executions(
 async def list_outcomes(
     tx: Transaction, *, account_id: Id, execution: Execution, after_seq: int = 0, limit: int
 ) -> list[Delivery]:
-    """Reads what became of a call's recipients, in the order of the call (of an audience, in the order of its run)."""
+    """Reads what became of a call's recipients, in the order of the call (of an audience, in the order of its run).
+
+    Raises:
+        Removed: the deliveries are no longer kept.
+    """
     run = await tx.runs.get(account_id, execution.run_id) if execution.run_id else None
     if run is None:
         return []
+    if run.removed_at is not None:
+        raise Removed("delivery")
     first, last = execution.first_seq or 1, execution.last_seq
     after = max(after_seq, first - 1)
     count = limit if last is None else min(limit, last - after)

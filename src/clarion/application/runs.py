@@ -1,4 +1,4 @@
-"""Runs and their deliveries as reports show them: every number is counted from the rows.
+"""Runs and their deliveries as reports show them: every number is counted from the rows, while these are kept.
 
 Reads only; what moves a run is in `lifecycle` and in `pipeline`.
 """
@@ -12,7 +12,7 @@ from clarion.application.ports import Transaction
 from clarion.application.ports.runs import StateCount
 from clarion.domain.campaign import Run
 from clarion.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
-from clarion.domain.errors import NotFound
+from clarion.domain.errors import NotFound, Removed
 from clarion.domain.ids import Id
 
 
@@ -45,7 +45,7 @@ async def list_runs(
 
 
 async def report_run(tx: Transaction, *, account_id: Id, run_id: Id) -> RunReport:
-    """Counts one run, from its rows.
+    """Counts one run: from its rows, or as they were counted for good when they were removed.
 
     Raises:
         NotFound: it is unknown or another account's.
@@ -60,7 +60,7 @@ async def report_run(tx: Transaction, *, account_id: Id, run_id: Id) -> RunRepor
 
 
 async def count_sent(tx: Transaction, *, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
-    """Counts from the rows what left of each of these campaigns, tests not among it; zero is left out."""
+    """Counts what left of each of these campaigns, tests not among it; zero is left out."""
     return await tx.runs.count_sent(account_id, campaign_ids) if campaign_ids else {}
 
 
@@ -77,9 +77,9 @@ async def list_deliveries(
     """Reads up to `limit` deliveries with numbers above `after_seq`, all given conditions met.
 
     Raises:
-        NotFound: the run is unknown or another account's.
+        NotFound: the run is unknown or another account's; `Removed`: its deliveries are no longer kept.
     """
-    await _run(tx, account_id, run_id)
+    _check_kept(await _run(tx, account_id, run_id))
     return await tx.deliveries.page(run_id, state, reason, after_seq, limit)
 
 
@@ -89,13 +89,18 @@ async def get_delivery(
     """Reads one delivery and the tries before its last.
 
     Raises:
-        NotFound: it is unknown or another account's.
+        NotFound: it is unknown or another account's; `Removed`: it is no longer kept.
     """
-    await _run(tx, account_id, delivery_id.run_id)
+    _check_kept(await _run(tx, account_id, delivery_id.run_id))
     delivery = await tx.deliveries.get(delivery_id.run_id, delivery_id.seq)
     if delivery is None:
         raise NotFound("delivery")
     return delivery, tuple(await tx.deliveries.attempts(delivery_id.run_id, delivery_id.seq))
+
+
+def _check_kept(run: Run) -> None:
+    if run.removed_at is not None:
+        raise Removed("delivery")
 
 
 async def _run(tx: Transaction, account_id: Id, run_id: Id) -> Run:

@@ -145,7 +145,7 @@ class Run:
 
     `number` names it in whole numbers. `test_address` is where every message of a test goes instead. Until
     `accepts_until` calls may add recipients, and at `recheck_at` its audience is read again: a run with either in the
-    future is not over, whatever its deliveries.
+    future is not over, whatever its deliveries. From `removed_at` on these are kept no longer, only what they came to.
     """
 
     id: Id
@@ -163,6 +163,7 @@ class Run:
     test_address: str | None = None
     accepts_until: datetime | None = None
     recheck_at: datetime | None = None
+    removed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

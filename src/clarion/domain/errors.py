@@ -7,6 +7,7 @@
     ├── Unauthenticated    no key, or one that is unknown, revoked or expired
     ├── Forbidden          a known key without the permission
     ├── NotFound           no such object in this account, or it is another account's
+    │   └── Removed        it was here, and its account keeps it no longer
     ├── Conflict           the stored state does not allow it; carries a code
     ├── RateLimited        too many requests; carries the seconds to wait
     ├── Unavailable        a part we need does not answer just now; try again
@@ -85,6 +86,16 @@ class NotFound(ClarionError):
     def __init__(self, kind: str) -> None:
         super().__init__(f"No such {kind}")
         self.kind = kind
+
+
+class Removed(NotFound):
+    """The object was here for as long as its account keeps such; what it came to is still counted in its run."""
+
+    code = "REMOVED"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.args = (f"The {kind} is no longer kept; the report of its run still counts it",)
 
 
 class Conflict(ClarionError):

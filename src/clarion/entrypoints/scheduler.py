@@ -14,7 +14,7 @@ from clarion.application.ports import Database
 from clarion.bootstrap import App
 from clarion.entrypoints.bell import IDLE_S, Bell
 from clarion.entrypoints.carefully import keep_on, until_told
-from clarion.pipeline import due, importing, recovering, settling, snapshot, sweeping
+from clarion.pipeline import due, importing, recovering, retaining, settling, snapshot, sweeping
 from clarion.pipeline.patience import set_within
 from clarion.telemetry import Event, logger
 
@@ -28,12 +28,13 @@ class Scheduler:
 
     database: Database
     bell: Bell
+    keeps_days: int = retaining.DEFAULT_DAYS
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Works until `stopping` is set."""
-        steps = (self._listen, self._freeze, self._import, self._tick, self._sweep)
+        steps = (self._listen, self._freeze, self._import, self._tick, self._sweep, self._retain)
         loops = [asyncio.create_task(keep_on(step)) for step in steps]
         await self.stopping.wait()
         for loop in loops:
@@ -69,10 +70,15 @@ class Scheduler:
         await asyncio.sleep(SWEEP_S)
         await sweeping.sweep(self.database)
 
+    async def _retain(self) -> None:
+        await retaining.cover(self.database)
+        await asyncio.sleep(SWEEP_S)
+        await retaining.retain(self.database, self.keeps_days)
+
 
 async def run(app: App) -> None:
     """Keeps `app`'s clock until SIGTERM or SIGINT."""
-    scheduler = Scheduler(app.database, app.work)
+    scheduler = Scheduler(app.database, app.work, app.settings.retention_days)
     until_told(scheduler.stopping)
     logger().info(Event.SCHEDULER_STARTED)
     await scheduler.run()

@@ -13,7 +13,9 @@ from clarion.adapters.postgres.connection import Connection
 from clarion.domain.access import Account, ApiKey, DateStyle, Permission
 from clarion.domain.ids import Id
 
-_ACCOUNT = "id, name, created_at, timezone, country, languages, date_style, instance, organisation, sandbox"
+_ACCOUNT = (
+    "id, name, created_at, timezone, country, languages, date_style, instance, organisation, sandbox, retention_days"
+)
 
 _INSERT_ACCOUNT = f"INSERT INTO account (id, name) VALUES ($1, $2) RETURNING {_ACCOUNT}"
 
@@ -23,7 +25,7 @@ _FIND_ACCOUNT = f"SELECT {_ACCOUNT} FROM account WHERE id = $1"
 # index: account_pkey.
 _UPDATE_ACCOUNT = f"""
 UPDATE account SET name = $2, timezone = $3, country = $4, languages = $5, date_style = $6, instance = $7,
-    organisation = $8, sandbox = $9
+    organisation = $8, sandbox = $9, retention_days = $10
 WHERE id = $1 RETURNING {_ACCOUNT}
 """
 
@@ -128,7 +130,16 @@ def _account(row: Any) -> Account:  # noqa: ANN401 - a driver's record
 
 
 _values = attrgetter(
-    "id", "name", "timezone", "country", "languages", "date_style", "instance", "organisation", "sandbox"
+    "id",
+    "name",
+    "timezone",
+    "country",
+    "languages",
+    "date_style",
+    "instance",
+    "organisation",
+    "sandbox",
+    "retention_days",
 )
 
 

@@ -49,7 +49,7 @@ CROSS JOIN LATERAL (
       AND ($9::text[] IS NULL OR state = ANY($9))
     ORDER BY seq DESC LIMIT $4
 ) AS d
-WHERE r.account_id = $1 AND r.test_address IS NULL AND ($2::bytea IS NULL OR r.id <= $2)
+WHERE r.account_id = $1 AND r.test_address IS NULL AND r.removed_at IS NULL AND ($2::bytea IS NULL OR r.id <= $2)
   AND ($5::bigint IS NULL OR r.number = $5) AND ($8::bigint IS NULL OR c.number = $8)
   AND ($10::timestamptz IS NULL OR r.started_at >= $10) AND ($11::timestamptz IS NULL OR r.started_at <= $11)
 ORDER BY r.id DESC, d.seq DESC LIMIT $4

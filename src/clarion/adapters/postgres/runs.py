@@ -24,7 +24,8 @@ from clarion.domain.segment import Rule
 
 _COLUMNS: Final = """
 r.id, r.number, r.campaign_id, c.name AS campaign_name, r.ordinal, r.state, r.state_reason, r.category,
-r.selected_count, r.snapshot_done, r.started_at, r.finished_at, r.test_address, r.accepts_until, r.recheck_at
+r.selected_count, r.snapshot_done, r.started_at, r.finished_at, r.test_address, r.accepts_until, r.recheck_at,
+r.removed_at
 """
 
 # index: run_pkey.
@@ -38,8 +39,14 @@ SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id
 WHERE r.account_id = $1 AND r.id > $2 AND ($3::bytea IS NULL OR r.campaign_id = $3) ORDER BY r.id LIMIT $4
 """
 
-# index: delivery_pkey by run.
-_COUNTS: Final = "SELECT state, reason, count(*) FROM delivery WHERE run_id = $1 GROUP BY state, reason ORDER BY 3 DESC"
+# index: run_rollup_by_run, run_pkey, delivery_pkey by run. A removed run has its rollup and nothing else.
+_COUNTS: Final = """
+SELECT state, reason, count FROM run_rollup WHERE run_id = $1
+UNION ALL
+SELECT state, reason, count(*) FROM delivery
+WHERE run_id = $1 AND (SELECT removed_at IS NULL FROM run WHERE id = $1) GROUP BY state, reason
+ORDER BY 3 DESC
+"""
 
 # index: run_by_campaign. What is ended while its audience is read again is not read to its end.
 _MOVE_ACTIVE: Final = """
@@ -70,12 +77,17 @@ UPDATE run SET recheck_at = NULL, snapshot_done = snapshot_done OR read_at > sta
 WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') RETURNING id
 """
 
-# index: run_by_campaign, then delivery_pkey by run.
+# index: run_by_campaign; then for each run run_rollup_by_run or delivery_pkey.
 _COUNT_SENT: Final = """
-SELECT r.campaign_id, count(*) FROM run AS r JOIN delivery AS d ON d.run_id = r.id
+SELECT r.campaign_id, sum(s.count)::bigint FROM run AS r CROSS JOIN LATERAL (
+    SELECT sum(count) AS count FROM run_rollup
+    WHERE run_id = r.id AND r.removed_at IS NOT NULL AND state IN ('sent', 'delivered', 'bounced', 'complained')
+    UNION ALL
+    SELECT count(*) FROM delivery
+    WHERE run_id = r.id AND r.removed_at IS NULL AND state IN ('sent', 'delivered', 'bounced', 'complained')
+) AS s
 WHERE r.account_id = $1 AND r.campaign_id = ANY($2::bytea[]) AND r.test_address IS NULL
-  AND d.state IN ('sent', 'delivered', 'bounced', 'complained')
-GROUP BY r.campaign_id
+GROUP BY r.campaign_id HAVING sum(s.count) > 0
 """
 
 # index: run_pkey.
@@ -190,12 +202,12 @@ class RunStore:
         return [_run(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", campaign_id, limit)]
 
     async def counts(self, run_id: Id) -> list[StateCount]:
-        """Deliveries by state and reason, counted from the rows."""
+        """Deliveries by state and reason: counted from the rows while they are kept."""
         rows = await self._connection.fetch(_COUNTS, run_id)
         return [StateCount(DeliveryState(state), reason, count) for state, reason, count in rows]
 
     async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
-        """How many messages of each of these campaigns left, counted from the rows."""
+        """How many messages of each of these campaigns left."""
         rows = await self._connection.fetch(_COUNT_SENT, account_id, list(campaign_ids))
         return {Id(campaign_id): count for campaign_id, count in rows}
 

@@ -25,6 +25,7 @@ from clarion.adapters.postgres.names import NameStore
 from clarion.adapters.postgres.notes import NoteStore
 from clarion.adapters.postgres.notices import NoticeStore
 from clarion.adapters.postgres.replies import ReplyStore
+from clarion.adapters.postgres.retention import RetentionStore
 from clarion.adapters.postgres.runs import RunStore
 from clarion.adapters.postgres.segments import SegmentStore
 from clarion.adapters.postgres.senders import SenderStore
@@ -149,6 +150,11 @@ class PostgresTransaction:
     def deliveries(self) -> DeliveryStore:
         """Deliveries and their attempts."""
         return DeliveryStore(self.connection)
+
+    @cached_property
+    def retention(self) -> RetentionStore:
+        """What has had its time."""
+        return RetentionStore(self.connection)
 
     @cached_property
     def batches(self) -> BatchStore:

@@ -25,6 +25,7 @@ from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices
 from clarion.application.ports.replies import Replies
+from clarion.application.ports.retention import Retention
 from clarion.application.ports.runs import Runs
 from clarion.application.ports.segments import Segments
 from clarion.application.ports.senders import Senders
@@ -131,6 +132,11 @@ class Transaction(Protocol):
     @property
     def deliveries(self) -> Deliveries:
         """Deliveries, for reading."""
+        ...
+
+    @property
+    def retention(self) -> Retention:
+        """What has had its time."""
         ...
 
     @property

@@ -119,7 +119,7 @@ class Runs(Protocol):
         ...
 
     async def counts(self, run_id: Id) -> list[StateCount]:
-        """Counted from the rows, never from a counter."""
+        """Counted from the rows, never from a counter; of a removed run, as they were counted when it was removed."""
         ...
 
     async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:

@@ -72,6 +72,9 @@ def change(
     instance: Annotated[str | None, typer.Option(help="Host name by which callers name it.")] = None,
     organisation: Annotated[str | None, typer.Option(help="Organisation by which callers name it.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="Sandbox by which callers name it.")] = None,
+    retention_days: Annotated[
+        int | None, typer.Option(help="How long deliveries are kept, 31 to 36500 days; 0: as the settings say.")
+    ] = None,
 ) -> None:
     """Change the given settings of an account; an empty text clears a country or a name that callers use."""
     account_id = _id(account)
@@ -84,6 +87,7 @@ def change(
         instance=UNSET if instance is None else instance or None,
         organisation=UNSET if organisation is None else organisation or None,
         sandbox=UNSET if sandbox is None else sandbox or None,
+        retention_days=UNSET if retention_days is None else retention_days or None,
     )
     _print(_in_transaction(lambda tx: update_account(tx, account_id=account_id, draft=draft)))
 
@@ -106,6 +110,7 @@ def _print(account: Account) -> None:
         "instance": account.instance,
         "organisation": account.organisation,
         "sandbox": account.sandbox,
+        "keeps": f"{account.retention_days} days" if account.retention_days else None,
     }
     for name, value in rows.items():
         print(f"{name:<13}{value or '-'}")

@@ -18,7 +18,7 @@ from enum import StrEnum
 from rich.console import Console
 from rich.table import Table
 
-from clarion.bootstrap import KeyRing, check_database
+from clarion.bootstrap import KeyRing, check_database, check_partitions
 from clarion.domain.errors import ClarionError
 from clarion.entrypoints.cli.place import reachable_database
 from clarion.entrypoints.listening import open_listener
@@ -78,6 +78,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("data directory", _data_directory),
         ("secret key", _secret_key),
         ("database", _database),
+        ("partitions", _partitions),
         ("port", _port),
     )
     for subject, check in checks:
@@ -130,6 +131,14 @@ def _database(settings: Settings) -> Finding:
     with reachable_database(settings) as url:
         kind = "embedded" if settings.embedded else "external"
         return Finding("database", Verdict.GOOD, f"{kind}, {asyncio.run(check_database(url))}")
+
+
+def _partitions(settings: Settings) -> Finding:
+    if settings.embedded and not (settings.data_dir / "postgres").exists():
+        return Finding("partitions", Verdict.GOOD, "made with the database")
+    with reachable_database(settings) as url:
+        good, sentence = asyncio.run(check_partitions(url))
+        return Finding("partitions", Verdict.GOOD if good else Verdict.WARNING, sentence)
 
 
 def _port(settings: Settings) -> Finding:

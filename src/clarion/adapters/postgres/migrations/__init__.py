@@ -17,6 +17,7 @@ import asyncpg
 
 from clarion.adapters.postgres.connection import ABSENT_ERRORS
 from clarion.adapters.postgres.locks import MIGRATION_KEY
+from clarion.adapters.postgres.partitions import cover
 from clarion.domain.errors import ClarionError, Unavailable
 
 HERE: Final = Path(__file__).parent
@@ -95,7 +96,7 @@ async def check_version(url: str) -> None:
 
 
 async def migrate(url: str) -> list[str]:
-    """Brings the database to this program's schema and returns the versions it added.
+    """Brings the database to this program's schema, makes partitions ahead, and returns the versions it added.
 
     Safe to repeat because one migration runs at a time and reads what is missing under its lock. Raises `SchemaError`
     when the database is newer than this program or PostgreSQL is too old, `Unavailable` when it cannot be reached.
@@ -110,7 +111,8 @@ async def migrate(url: str) -> list[str]:
             added = [known for known in known_versions() if version is None or known > version]
             if added:
                 await connection.execute(await asyncio.to_thread(_script, version))
-            return added
+        await cover(connection)
+        return added
     finally:
         await connection.close()
 

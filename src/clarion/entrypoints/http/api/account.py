@@ -15,6 +15,7 @@ from clarion.application.access import NAME_LIMIT
 from clarion.application.account_settings import (
     LANGUAGES_LIMIT,
     ORGANISATION_LIMIT,
+    RETENTION_DAYS,
     AccountDraft,
     get_account,
     update_account,
@@ -38,6 +39,14 @@ Instance = Annotated[
 CallersName = Annotated[
     str, Meta(max_length=ORGANISATION_LIMIT, description="How callers name it; null: any name is accepted.")
 ]
+RetentionDays = Annotated[
+    int,
+    Meta(
+        ge=RETENTION_DAYS[0],
+        le=RETENTION_DAYS[1],
+        description="How long deliveries are kept after their run ended; null: as long as the operator says.",
+    ),
+]
 
 
 class AccountSettingsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -51,6 +60,7 @@ class AccountSettingsInput(msgspec.Struct, rename="camel", forbid_unknown_fields
     instance: Instance | UnsetType | None = UNSET
     organisation: CallersName | UnsetType | None = UNSET
     sandbox: CallersName | UnsetType | None = UNSET
+    retention_days: RetentionDays | UnsetType | None = UNSET
 
     def draft(self) -> AccountDraft:
         """The same for the use case."""
@@ -69,6 +79,7 @@ class AccountSettingsView(msgspec.Struct, rename="camel"):
     instance: str | None
     organisation: str | None
     sandbox: str | None
+    retention_days: int | None
     created_at: datetime
 
     @classmethod
@@ -84,6 +95,7 @@ class AccountSettingsView(msgspec.Struct, rename="camel"):
             instance=account.instance,
             organisation=account.organisation,
             sandbox=account.sandbox,
+            retention_days=account.retention_days,
             created_at=account.created_at,
         )
 

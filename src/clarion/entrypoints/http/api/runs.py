@@ -46,6 +46,8 @@ class RunView(msgspec.Struct, rename="camel", kw_only=True):
     """Until then calls may add recipients."""
     recheck_at: datetime | None
     """When the audience is read again."""
+    removed_at: datetime | None
+    """From then on its deliveries are kept no longer; its report stays."""
 
     @classmethod
     def of(cls, run: Run) -> RunView:
@@ -100,6 +102,7 @@ def _run_fields(run: Run) -> dict[str, Any]:
         "test_address": run.test_address,
         "accepts_until": run.accepts_until,
         "recheck_at": run.recheck_at,
+        "removed_at": run.removed_at,
     }
 
 
