@@ -36,9 +36,13 @@ RIVALS = ("aiosmtplib", "smtplib")
 
 @dataclass(slots=True)
 class Part:
-    """One comparison: messages a second by name, CPU in microseconds a message by name and process."""
+    """One comparison: messages a second by name, CPU in microseconds a message by name and process.
+
+    One that `is_growth` asks what more of the same gains, any other how the first compares with the rest.
+    """
 
     title: str
+    is_growth: bool = False
     rates: dict[str, float] = field(default_factory=dict)
     cpu_us: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -49,9 +53,10 @@ class Part:
         print(f"  {name:<24} {rate:>9,.0f} messages/s   CPU µs a message: {spent}", flush=True)
 
     def ratios(self) -> dict[str, float]:
-        """The first one's rate as a multiple of each other's."""
+        """The first one's rate as a multiple of each other's; of growth, each other's as a multiple of the first."""
         first, *others = self.rates
-        return {name: round(self.rates[first] / self.rates[name], 2) for name in others}
+        ratios = {name: self.rates[first] / self.rates[name] for name in others}
+        return {name: round(1 / ratio if self.is_growth else ratio, 2) for name, ratio in ratios.items()}
 
 
 def clarion(load: Load, sink: NullSink) -> Result:
@@ -99,7 +104,7 @@ def far(recipients: int) -> Part:
 
 def workers(recipients: int) -> Part:
     """1, 2 and 4 workers with a quarter of a core each: what one more worker gains while the cores allow it."""
-    part = Part(f"workers with {SHARE:.0%} of a core each")
+    part = Part(f"workers with {SHARE:.0%} of a core each", is_growth=True)
     with null_sink() as sink:
         for count in (1, 2, 4):
             ours = clarion(Load(recipients * count // 4, workers=count, share=SHARE), sink)
