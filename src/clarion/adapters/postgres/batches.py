@@ -57,7 +57,7 @@ WITH hurried AS (
 ), rest AS (
     SELECT array_agg(d.seq ORDER BY d.seq) AS seqs, min(d.seq) AS first_seq, max(d.seq) AS last_seq,
            max(coalesce(d.not_before, now())) AS due_at
-    FROM held AS b JOIN delivery AS d ON {_MEMBERS}
+    FROM held AS b JOIN delivery AS d ON d.run_id = $1 AND {_MEMBERS}
     WHERE d.state = 'pending'
 ), kept AS (
     UPDATE batch AS b
@@ -73,11 +73,14 @@ WITH hurried AS (
 SELECT EXISTS (SELECT FROM gone) AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1 AND no <> $2) FROM hurried
 """
 
-# index: batch_leased, then delivery_pkey by range.
+# index: batch_leased.
+_LOST_RUNS: Final = "SELECT DISTINCT run_id FROM batch WHERE worker IS NOT NULL AND lease_until < now() LIMIT $1"
+
+# index: batch_pkey, then delivery_pkey by range. A run at a time: its id alone tells in which partition to look.
 _RECOVER: Final = f"""
 WITH expired AS (
     SELECT run_id, no FROM batch
-    WHERE worker IS NOT NULL AND lease_until < now() ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
+    WHERE run_id = $1 AND worker IS NOT NULL AND lease_until < now() ORDER BY no LIMIT $2 FOR UPDATE SKIP LOCKED
 ), freed AS (
     UPDATE batch AS b SET worker = NULL, lease_until = NULL, epoch = b.epoch + 1
     FROM expired AS e WHERE b.run_id = e.run_id AND b.no = e.no
@@ -87,7 +90,7 @@ WITH expired AS (
     SET state = CASE WHEN r.category = 'transactional' AND d.doubts = 0 THEN 'pending' ELSE 'unknown' END,
         reason = 'worker_lost', doubts = d.doubts + 1, changed_at = now()
     FROM freed AS b JOIN run AS r ON r.id = b.run_id
-    WHERE {_MEMBERS} AND d.state = 'sending'
+    WHERE d.run_id = $1 AND {_MEMBERS} AND d.state = 'sending'
     RETURNING d.run_id, d.seq, d.attempts, d.state
 ), noted AS (
     INSERT INTO delivery_attempt (run_id, seq, no, verdict, reason)
@@ -103,7 +106,7 @@ WITH taken AS (
     SELECT * FROM batch WHERE run_id = $1 AND worker IS NULL ORDER BY no LIMIT $3 FOR UPDATE SKIP LOCKED
 ), cancelled AS (
     UPDATE delivery AS d SET state = 'cancelled', reason = $2, changed_at = now()
-    FROM taken AS b WHERE {_MEMBERS} AND d.state = 'pending'
+    FROM taken AS b WHERE d.run_id = $1 AND {_MEMBERS} AND d.state = 'pending'
 ), gone AS (
     DELETE FROM batch AS b USING taken WHERE b.run_id = taken.run_id AND b.no = taken.no
 )
@@ -179,7 +182,8 @@ class BatchStore:
 
     async def recover(self, limit: int) -> int:
         """Takes back batches whose lease ran out."""
-        return int(await self._connection.fetchval(_RECOVER, limit))
+        lost = await self._connection.fetch(_LOST_RUNS, limit)
+        return sum([int(await self._connection.fetchval(_RECOVER, row["run_id"], limit)) for row in lost])
 
     async def cancel(self, run_id: Id, reason: str, limit: int) -> int:
         """Cancels what is pending in unclaimed batches of a stopped run."""
