@@ -196,8 +196,8 @@ async def test_deliveries_that_no_batch_holds_are_adopted(database: PostgresData
 async def test_f21_f22_while_the_database_is_away_nothing_new_goes_out_and_nothing_known_is_forgotten(
     database: PostgresDatabase, database_url: str
 ) -> None:
-    # A pool of the test's own, of the one connection that is spared: in a shared pool the next question may get one that
-    # was ended while idle, which is told to its user as `Unavailable`. Workers insist; a test would fail.
+    # The test asks over the one connection that is spared: one that was ended while idle is told as `Unavailable` to
+    # its next user. Workers insist, a test would fail.
     async with Sink() as sink, opened(database_url, max_size=1) as spared:
         made = await stage.build(spared, [f"p{n}@x.example" for n in range(900)], port=sink.port)
         async with working(database, database_url):
@@ -209,8 +209,8 @@ async def test_f21_f22_while_the_database_is_away_nothing_new_goes_out_and_nothi
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             await made.finished()
-    assert len(sink.recipients()) == len(set(sink.recipients())) == 900
-    assert set((await made.rows()).values()) == {("sent", None)}
+        assert len(sink.recipients()) == len(set(sink.recipients())) == 900
+        assert set((await made.rows()).values()) == {("sent", None)}
 
 
 async def test_every_transition_the_statements_make_is_in_the_table(
