@@ -5,7 +5,7 @@ Holds no rule of its own. Where to read next: `entrypoints`, which get the `App`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,9 +18,14 @@ from clarion.adapters.postgres.migrations import SchemaError, check_version, rea
 from clarion.adapters.postgres.migrations import describe as check_database
 from clarion.adapters.postgres.migrations import migrate as migrate_database
 from clarion.adapters.postgres.partitions import describe as check_partitions
-from clarion.adapters.queue.postgres import WorkSignal
+from clarion.adapters.queue.jetstream import Away, JetStream, Place
+from clarion.adapters.queue.nats import NatsAnnouncer, NatsQueue
+from clarion.adapters.queue.postgres import PostgresQueue, WorkSignal
 from clarion.adapters.sealing import AesSealer, KeyRing
 from clarion.application.access_tokens import AccessTokens
+from clarion.domain.campaign import Lane
+from clarion.domain.errors import Unavailable
+from clarion.domain.sender import CHANNELS
 from clarion.rendering.links import Links
 from clarion.rendering.tokens import TokenSigner
 from clarion.settings import Settings
@@ -33,11 +38,14 @@ __all__ = [
     "KeyRing",
     "SchemaError",
     "check_database",
+    "check_nats",
     "check_partitions",
     "check_ready",
     "database_url",
     "migrate_database",
+    "open_announcer",
     "open_app",
+    "open_queue",
     "read_version",
 ]
 
@@ -108,3 +116,63 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
 async def check_ready(settings: Settings) -> None:
     """Returns when the database answers with this program's schema. Raises `SchemaError` or `Unavailable`."""
     await check_version(database_url(settings))
+
+
+@asynccontextmanager
+async def open_queue(
+    app: App, lanes: Collection[Lane], channels: Collection[str]
+) -> AsyncIterator[PostgresQueue | NatsQueue]:
+    """Opens the queue a worker takes its batches from: PostgreSQL, or NATS over it when it is configured.
+
+    Never waits for NATS: while it is away PostgreSQL is asked.
+    """
+    place = _nats(app.settings)
+    if place is None:
+        yield PostgresQueue(app.database, app.work)
+        return
+    stream = JetStream(place, "clarion-worker")
+    queue = NatsQueue(stream, app.database, app.work, lanes, channels)
+    stream.start()
+    queue.start()
+    try:
+        yield queue
+    finally:
+        await queue.aclose()
+        await stream.aclose()
+
+
+@asynccontextmanager
+async def open_announcer(app: App) -> AsyncIterator[NatsAnnouncer | None]:
+    """Opens what a scheduler announces batches by; None when the queue is PostgreSQL alone."""
+    place = _nats(app.settings)
+    if place is None:
+        yield None
+        return
+    stream = JetStream(place, "clarion-scheduler")
+    stream.start()
+    try:
+        yield NatsAnnouncer(stream, *CHANNELS)
+    finally:
+        await stream.aclose()
+
+
+async def check_nats(settings: Settings) -> str | None:
+    """Says what NATS is there; None when none is configured. Raises `Unavailable` when it does not answer."""
+    place = _nats(settings)
+    if place is None:
+        return None
+    stream = JetStream(place, "clarion-doctor")
+    stream.start()
+    try:
+        await stream.until_connected()
+        return await stream.describe()
+    except Away as away:
+        raise Unavailable(f"NATS does not answer: {away}") from away
+    finally:
+        await stream.aclose()
+
+
+def _nats(settings: Settings) -> Place | None:
+    if settings.nats_url is None:
+        return None
+    return Place(settings.nats_url.reveal().split(","), settings.nats_prefix, settings.nats_replicas)

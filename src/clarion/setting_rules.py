@@ -114,6 +114,33 @@ def database_url(raw: str) -> Secret:
     return Secret(raw)
 
 
+def nats_urls(raw: str) -> Secret:
+    """Reads the URLs of NATS servers, comma-separated; a secret, because they may hold a password or a token."""
+    for one in raw.split(","):
+        try:
+            parts = urlsplit(one.strip())
+            usable = parts.scheme in {"nats", "tls"} and parts.hostname and parts.port != 0 and not parts.query
+        except ValueError:
+            usable = False
+        if not usable or parts.path.strip("/") or re.search(r"\s", one.strip()):
+            raise ValueError("must be nats://host:4222 or tls://user:password@host:4222, or several, comma-separated")
+    return Secret(",".join(one.strip() for one in raw.split(",")))
+
+
+def token(raw: str) -> str:
+    """Reads a name that other systems take too."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", raw, re.ASCII):
+        raise ValueError("must be 1 to 32 letters, digits, _ or -")
+    return raw
+
+
+def copies(raw: str) -> int:
+    """Reads how many servers keep a thing: 1, 3 or 5, because more than half of them must agree."""
+    if raw not in {"1", "3", "5"}:
+        raise ValueError("must be 1, 3 or 5")
+    return int(raw)
+
+
 def web_url(raw: str) -> str:
     """Reads the address of a web server, without a slash at its end."""
     try:

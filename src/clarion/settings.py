@@ -62,6 +62,18 @@ class Settings:
         default=None,
         metadata=_setting(rules.database_url, "A PostgreSQL (15 or newer) of yours; none starts the embedded one"),
     )
+    nats_url: Secret | None = field(
+        default=None,
+        metadata=_setting(
+            rules.nats_urls, "NATS servers with JetStream, for workers on many machines; none: PostgreSQL is the queue"
+        ),
+    )
+    nats_prefix: str = field(
+        default="clarion", metadata=_setting(rules.token, "The name of the stream, and what its subjects begin with")
+    )
+    nats_replicas: int = field(
+        default=1, metadata=_setting(rules.copies, "How many NATS servers keep the stream: 1, or 3 or 5 of a cluster")
+    )
     host: str = field(default="127.0.0.1", metadata=_setting(rules.host, "The address the API listens on"))
     port: int = field(
         default=8480, metadata=_setting(rules.whole(0, 65535), "The port the API listens on; 0 picks a free one")
@@ -280,6 +292,8 @@ def _relations(settings: Settings) -> list[str]:
             "CLARION_PUBLIC_URL: must start with https://, or set CLARION_ALLOW_HTTP_LINKS=true to accept that mail "
             "clients will not offer one-click unsubscribe"
         )
+    if settings.nats_url is None and settings.nats_replicas > 1:
+        wrong.append("CLARION_NATS_REPLICAS: needs CLARION_NATS_URL, and as many servers in that cluster")
     if settings.previous_secret_keys and settings.secret_key is None:
         wrong.append("CLARION_PREVIOUS_SECRET_KEYS: needs CLARION_SECRET_KEY; with secret.key, add lines to that file")
     return wrong

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -54,6 +54,9 @@ class Event(StrEnum):
     START_ADDRESSES_UNKNOWN = "start.addresses_unknown"
     START_CONTEXT_UNUSED = "start.context_unused"
     START_WITHOUT_SENDER = "start.without_sender"
+    QUEUE_BACK = "queue.back"
+    QUEUE_AWAY = "queue.away"
+    QUEUE_NONSENSE = "queue.nonsense"
     BATCH_FAILED = "batch.failed"
     BATCH_RESCUED = "batch.rescued"
     PARTITIONS_MADE = "retention.partitions_made"
@@ -68,6 +71,13 @@ turns = Histogram(
 )
 batches_rescued = Counter("clarion_batches_rescued_total", "Batches whose lease ran out with their worker")
 requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
+batches_announced = Counter("clarion_batches_announced_total", "Batches announced on NATS", ["lane"])
+queue_there = Gauge(
+    "clarion_queue_there",
+    "1 while NATS brings the announcements, 0 while PostgreSQL is asked",
+    ["role"],
+    multiprocess_mode="livemin",
+)
 request_seconds = Histogram("clarion_http_request_seconds", "How long answers took", ["method", "route"])
 
 

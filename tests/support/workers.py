@@ -11,7 +11,7 @@ from tests.support.scene import LINKS
 
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.postgres.database import PostgresDatabase
-from clarion.adapters.queue.postgres import WorkSignal
+from clarion.adapters.queue.postgres import PostgresQueue, WorkSignal
 from clarion.adapters.sealing import AesSealer
 from clarion.entrypoints.scheduler import Scheduler
 from clarion.entrypoints.worker import Worker
@@ -31,7 +31,8 @@ async def working(
         one.start()
         await one.until_listening()
     plans = Plans(database, channels, LINKS)
-    worker = Worker(database=database, plans=plans, bell=signal, name=name, lease=timedelta(seconds=lease_s))
+    queue = PostgresQueue(database, signal)
+    worker = Worker(database=database, plans=plans, queue=queue, name=name, lease=timedelta(seconds=lease_s))
     scheduler = Scheduler(database, clock)
     running = asyncio.create_task(worker.run(drain_s))
     scheduling = asyncio.create_task(scheduler.run())

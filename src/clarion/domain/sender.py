@@ -12,6 +12,11 @@ from typing import Final
 
 from clarion.domain.ids import Id
 
+from clarion.domain.pace import WarmUp
+
+
+CHANNELS: Final = ("email",)
+"""The kinds of way out that there are."""
 
 class Security(StrEnum):
     """How a connection is protected. With a username, `none` is refused except on loopback."""

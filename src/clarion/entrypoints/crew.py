@@ -16,7 +16,7 @@ from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import Lane
 from clarion.domain.ids import Id
-from clarion.entrypoints.bell import IDLE_S
+from clarion.entrypoints.bell import IDLE_S, WorkQueue
 from clarion.entrypoints.carefully import carefully
 from clarion.failpoints import failpoint
 from clarion.pipeline import settling
@@ -33,6 +33,7 @@ class Crew:
     """Sends the batches of one lane. `at_once` bounds its batches, `per_sender` those on one sender."""
 
     database: Database
+    queue: WorkQueue
     plans: Plans
     health: Health
     lane: Lane
@@ -91,8 +92,7 @@ class Crew:
         failpoint("before_claim")
         by_sender = Counter(batch.sender_id for batch in self._held.values())
         busy = [sender_id for sender_id, drives in by_sender.items() if drives >= self.per_sender]
-        async with self.database.reading() as tx:
-            return await tx.batches.claim(self.name, self.lane, busy, self.lease)
+        return await self.queue.take(self.name, self.lane, busy, self.lease)
 
     async def _drive(self, batch: ClaimedBatch) -> None:
         route = await self.plans.route(batch.account_id, batch.run_id, batch.sender_id)

@@ -7,19 +7,25 @@ had its time. Sends nothing; that is `worker`. Any number may run beside each ot
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from clarion.application.ports import Database
-from clarion.bootstrap import App
+from clarion.bootstrap import App, open_announcer
+from clarion.domain.campaign import Lane
 from clarion.entrypoints.bell import IDLE_S, Bell
 from clarion.entrypoints.carefully import keep_on, until_told
-from clarion.pipeline import due, importing, recovering, retaining, settling, snapshot, sweeping
+from clarion.pipeline import announcing, due, importing, pacing, recovering, retaining, settling, snapshot, sweeping
 from clarion.pipeline.patience import set_within
 from clarion.telemetry import Event, logger
 
+LET_GO_S: Final = 0.5
+"""How often what waits for its pace is looked at."""
 SWEEP_S: Final = 60.0
 """How often what has had its time is removed."""
+ANNOUNCE_S: Final = 0.02
+"""How soon more is announced while more is waiting."""
 
 
 @dataclass(slots=True)
@@ -29,12 +35,16 @@ class Scheduler:
     database: Database
     bell: Bell
     keeps_days: int = retaining.DEFAULT_DAYS
+    announcer: announcing.Announcer | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Works until `stopping` is set."""
-        steps = (self._listen, self._freeze, self._import, self._tick, self._sweep, self._retain)
+        steps: tuple[Callable[[], Awaitable[None]], ...]
+        steps = (self._listen, self._freeze, self._import, self._tick, self._let_go, self._sweep, self._retain)
+        if self.announcer is not None:
+            steps = (*steps, *(self._announcing(self.announcer, lane) for lane in Lane))
         loops = [asyncio.create_task(keep_on(step)) for step in steps]
         await self.stopping.wait()
         for loop in loops:
@@ -66,8 +76,23 @@ class Scheduler:
         await settling.close_runs(self.database)
         await asyncio.sleep(IDLE_S)
 
+    def _announcing(self, announcer: announcing.Announcer, lane: Lane) -> Callable[[], Awaitable[None]]:
+        """The loop of one lane, which waits for no other lane's."""
+
+        async def announce() -> None:
+            rung = self._rung
+            is_more = await announcing.announce(self.database, announcer, lane)
+            await (asyncio.sleep(ANNOUNCE_S) if is_more else set_within(rung, IDLE_S))
+
+        return announce
+
+    async def _let_go(self) -> None:
+        await pacing.let_go(self.database)
+        await asyncio.sleep(LET_GO_S)
+
     async def _sweep(self) -> None:
         await asyncio.sleep(SWEEP_S)
+        await pacing.spare(self.database)
         await sweeping.sweep(self.database)
 
     async def _retain(self) -> None:
@@ -78,8 +103,9 @@ class Scheduler:
 
 async def run(app: App) -> None:
     """Keeps `app`'s clock until SIGTERM or SIGINT."""
-    scheduler = Scheduler(app.database, app.work, app.settings.retention_days)
-    until_told(scheduler.stopping)
-    logger().info(Event.SCHEDULER_STARTED)
-    await scheduler.run()
+    async with open_announcer(app) as announcer:
+        scheduler = Scheduler(app.database, app.work, app.settings.retention_days, announcer)
+        until_told(scheduler.stopping)
+        logger().info(Event.SCHEDULER_STARTED)
+        await scheduler.run()
     logger().info(Event.SCHEDULER_STOPPED)

@@ -12,16 +12,16 @@ import contextlib
 import gc
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
-from clarion.bootstrap import App
+from clarion.bootstrap import App, open_queue
 from clarion.domain.campaign import Lane
-from clarion.entrypoints.bell import IDLE_S, Bell
+from clarion.entrypoints.bell import IDLE_S, WorkQueue
 from clarion.entrypoints.carefully import keep_on, until_told
 from clarion.entrypoints.crew import Crew
 from clarion.failpoints import failpoint
@@ -35,21 +35,24 @@ CREWS: Final = {Lane.TRANSACTIONAL: (24, 8), Lane.BULK: (12, 3)}
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process, with a crew for each lane."""
+    """One worker process, with a crew for each of its lanes."""
 
     database: Database
     plans: Plans
-    bell: Bell
+    queue: WorkQueue
     name: str
     lease: timedelta
+    lanes: Collection[Lane] = tuple(Lane)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _crews: list[Crew] = field(init=False)
 
     def __post_init__(self) -> None:
         health = Health(self.database)
         self._crews = [
-            Crew(self.database, self.plans, health, lane, self.name, self.lease, self.stopping, at_once, per_sender)
-            for lane, (at_once, per_sender) in CREWS.items()
+            Crew(
+                self.database, self.queue, self.plans, health, lane, self.name, self.lease, self.stopping, *CREWS[lane]
+            )
+            for lane in self.lanes
         ]
 
     async def run(self, drain_s: float) -> bool:
@@ -82,7 +85,7 @@ class Worker:
 
     async def _listen(self) -> None:
         """Wakes the crews it was rung for."""
-        said = await self.bell.wait(IDLE_S)
+        said = await self.queue.wait(IDLE_S)
         for crew in self._crews:
             if crew.lane in said or "" in said:
                 crew.wake()
@@ -99,20 +102,22 @@ class Worker:
                 await tx.batches.renew(held, self.lease)
 
 
-async def run(app: App) -> int:
+async def run(app: App, lanes: Collection[Lane], channels: Collection[str]) -> int:
     """Works for `app` until SIGTERM or SIGINT, then drains; returns the exit status: 1 if something was left behind."""
     settings = app.settings
-    worker = Worker(
-        database=app.database,
-        plans=Plans(app.database, app.channels, app.links),
-        bell=app.work,
-        name=f"{socket.gethostname()}:{os.getpid()}",
-        lease=timedelta(seconds=settings.lease_seconds),
-    )
-    _collect_seldom()
-    until_told(worker.stopping)
-    logger().info(Event.WORKER_STARTED, worker=worker.name)
-    drained = await worker.run(settings.drain_seconds)
+    async with open_queue(app, lanes, channels) as queue:
+        worker = Worker(
+            database=app.database,
+            plans=Plans(app.database, app.channels, app.links),
+            queue=queue,
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            lease=timedelta(seconds=settings.lease_seconds),
+            lanes=lanes,
+        )
+        _collect_seldom()
+        until_told(worker.stopping)
+        logger().info(Event.WORKER_STARTED, worker=worker.name, lanes=sorted(lanes), channels=sorted(channels))
+        drained = await worker.run(settings.drain_seconds)
     logger().info(Event.WORKER_STOPPED, worker=worker.name, drained=drained)
     return 0 if drained else 1
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from clarion.adapters.postgres.accounts import AccountStore, KeyStore
+from clarion.adapters.postgres.announcements import AnnouncementStore
 from clarion.adapters.postgres.batches import BatchStore
 from clarion.adapters.postgres.broadcasts import BroadcastStore
 from clarion.adapters.postgres.campaigns import CampaignStore
@@ -180,3 +181,8 @@ class PostgresTransaction:
     def replies(self) -> ReplyStore:
         """Replies kept for an Idempotency-Key."""
         return ReplyStore(self.connection)
+    @cached_property
+    def announcements(self) -> AnnouncementStore:
+        """Which batches were announced to the queue between machines."""
+        return AnnouncementStore(self.connection)
+

@@ -1,23 +1,31 @@
-"""The wake-up call between processes: PostgreSQL's LISTEN/NOTIFY on one channel, as an asyncio signal.
+"""The queue of one machine: PostgreSQL's own claim, and its LISTEN/NOTIFY on one channel as an asyncio signal.
 
-Carries no facts, only which lane there may be work in: a lost, doubled or late call costs time until the next look,
-never work. Keeps one connection of its own and gets a new one, ever more patiently, when it is lost. Where to read
-next: `pipeline/sending`.
+A call carries no facts, only which lane there may be work in: a lost, doubled or late one costs time until the next
+look, never work. Keeps one connection of its own and gets a new one, ever more patiently, when it is lost. Where to
+read next: `nats`, the queue of many machines.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Final
 
 import asyncpg
+
+from clarion.application.ports import Database
+from clarion.application.ports.batches import ClaimedBatch
+from clarion.domain.campaign import Lane
+from clarion.domain.ids import Id
 
 WORK_CHANNEL: Final = "clarion_work"
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 PROBE_EVERY_S: Final = 30.0
+_LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# The last one means that the driver was asked between the server's goodbye and the end of the connection.
 
 
 class WorkSignal:
@@ -71,7 +79,7 @@ class WorkSignal:
     async def _listen(self) -> None:
         pause = FIRST_PAUSE_S
         while True:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*_LOST):
                 connection = await asyncpg.connect(
                     self._url, timeout=LONGEST_PAUSE_S, server_settings={"application_name": "clarion-listen"}
                 )
@@ -97,3 +105,20 @@ class WorkSignal:
                     await lost.wait()
             if not lost.is_set():
                 await connection.execute("SELECT 1", timeout=LONGEST_PAUSE_S)
+
+
+class PostgresQueue:
+    """Implements `entrypoints.bell.WorkQueue` by asking the database, when it is rung and when asked."""
+
+    def __init__(self, database: Database, signal: WorkSignal) -> None:
+        self._database = database
+        self._signal = signal
+
+    async def wait(self, timeout_s: float) -> Collection[str]:
+        """Waits for a NOTIFY."""
+        return await self._signal.wait(timeout_s)
+
+    async def take(self, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta) -> ClaimedBatch | None:
+        """Leases the lane's most urgent batch."""
+        async with self._database.reading() as tx:
+            return await tx.batches.claim(worker, lane, busy_senders, lease)

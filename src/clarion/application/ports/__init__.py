@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from clarion.application.ports.access import Accounts, Keys
+from clarion.application.ports.announcements import Announcements
 from clarion.application.ports.batches import Batches
 from clarion.application.ports.broadcasts import Broadcasts
 from clarion.application.ports.campaigns import Campaigns
@@ -150,6 +151,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    @property
+    def announcements(self) -> Announcements:
+        """Which batches were announced to the queue between machines."""
+        ...
+
     def start_calls(self) -> StartCalls:
         """Starts by a call, and whether one is the same as another."""
         ...

@@ -18,8 +18,8 @@ from enum import StrEnum
 from rich.console import Console
 from rich.table import Table
 
-from clarion.bootstrap import KeyRing, check_database, check_partitions
-from clarion.domain.errors import ClarionError
+from clarion.bootstrap import KeyRing, check_database, check_nats, check_partitions
+from clarion.domain.errors import ClarionError, Unavailable
 from clarion.entrypoints.cli.place import reachable_database
 from clarion.entrypoints.listening import open_listener
 from clarion.entrypoints.runtime import runtime_problem
@@ -79,6 +79,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("secret key", _secret_key),
         ("database", _database),
         ("partitions", _partitions),
+        ("queue", _queue),
         ("port", _port),
     )
     for subject, check in checks:
@@ -139,6 +140,14 @@ def _partitions(settings: Settings) -> Finding:
     with reachable_database(settings) as url:
         good, sentence = asyncio.run(check_partitions(url))
         return Finding("partitions", Verdict.GOOD if good else Verdict.WARNING, sentence)
+
+
+def _queue(settings: Settings) -> Finding:
+    try:
+        sentence = asyncio.run(check_nats(settings))
+    except Unavailable as error:
+        return Finding("queue", Verdict.WRONG, mask(f"{error}; meanwhile workers ask PostgreSQL"))
+    return Finding("queue", Verdict.GOOD, sentence or "PostgreSQL; CLARION_NATS_URL adds NATS between machines")
 
 
 def _port(settings: Settings) -> Finding:

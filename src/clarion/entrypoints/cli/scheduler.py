@@ -13,7 +13,11 @@ from clarion.settings import Settings
 
 
 def scheduler() -> None:
-    """Freeze audiences, start what is due, merge imports and take back what lost workers held, until told to stop."""
+    """Freeze audiences, start what is due, merge imports and take back what lost workers held, until told to stop.
+
+    Needs CLARION_DATABASE_URL; with CLARION_NATS_URL it announces due batches to the workers over NATS. One is enough.
+    A second one on another machine shares the work and goes on alone when the first is gone.
+    """
     with as_child("scheduler") as settings:
         uvloop.run(_schedule(settings))
 
