@@ -140,7 +140,7 @@ class BatchStore:
         self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta
     ) -> ClaimedBatch | None:
         """Leases one batch by its name."""
-        return await claiming.claim_named(self._connection, worker, run_id, no, epoch, lease)
+        return await claiming.claim_named(self._connection, worker, run_id, no, epoch, lease=lease)
 
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
         """Reads the pending, due deliveries of a batch with just the contact columns its plan needs."""
