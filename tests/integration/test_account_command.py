@@ -37,6 +37,7 @@ def test_an_account_is_made_listed_set_and_shown(place: dict[str, str]) -> None:
     )
     assert "timezone     Africa/Nairobi\n" in changed.stdout
     assert "languages    eng,swa\n" in changed.stdout
+    assert "weight       3\n" in account(place, "set", found[1], "--weight", "3").stdout
     cleared = account(place, "set", found[1], "--sandbox", "")
     assert "sandbox      -\n" in cleared.stdout
     assert account(place, "show", found[1]).stdout == cleared.stdout

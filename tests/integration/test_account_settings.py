@@ -62,6 +62,8 @@ async def test_settings_are_kept_in_their_canonical_form_and_cleared_by_none(dat
         ("organisation", "a\ud800b", "characters"),
         ("sandbox", "x" * 256, "maxLength"),
         ("name", " ", "pattern"),
+        ("weight", 0, "range"),
+        ("weight", 101, "range"),
     ],
 )
 async def test_a_setting_that_breaks_its_rule_changes_nothing(

@@ -24,6 +24,7 @@ from clarion.domain.ids import Id
 LANGUAGES_LIMIT: Final = 50
 ORGANISATION_LIMIT: Final = 255
 RETENTION_DAYS: Final = (31, 36_500)
+WEIGHTS: Final = (1, 100)
 """The least and the most. A month is the least: until then answers may come late and unsubscribe links must work."""
 
 _LANGUAGE = re.compile(r"[a-z]{3}", re.ASCII)
@@ -43,6 +44,7 @@ class AccountDraft:
     organisation: str | UnsetType | None = UNSET
     sandbox: str | UnsetType | None = UNSET
     retention_days: int | UnsetType | None = UNSET
+    weight: int | UnsetType = UNSET
 
 
 async def get_account(tx: Transaction, *, account_id: Id) -> Account:
@@ -120,6 +122,11 @@ def _read_days(value: int) -> int | Refusal:
     return value if least <= value <= most else Refusal("range", f"must be from {least} to {most} days")
 
 
+def _read_weight(value: int) -> int | Refusal:
+    least, most = WEIGHTS
+    return value if least <= value <= most else Refusal("range", f"must be from {least} to {most}")
+
+
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "timezone": read_timezone,
     "country": _read_country,
@@ -128,4 +135,5 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "organisation": _read_word,
     "sandbox": _read_word,
     "retention_days": _read_days,
+    "weight": _read_weight,
 }

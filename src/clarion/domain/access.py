@@ -46,6 +46,7 @@ class Account:
     `instance` (a host name), `organisation` and `sandbox` are how other vendors' callers name it; while one is None,
     any name that comes with a key of the account is accepted. `languages` are ISO 639-3 codes, the first the default.
     `retention_days` is how long deliveries are kept after their run ended; None: as long as the settings say.
+    `weight` is its share of the sending beside other accounts, set by an operator.
     """
 
     id: Id
@@ -59,6 +60,7 @@ class Account:
     organisation: str | None = None
     sandbox: str | None = None
     retention_days: int | None = None
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from clarion.domain.access import Account, ApiKey, DateStyle, Permission
 from clarion.domain.ids import Id
 
 _ACCOUNT = (
-    "id, name, created_at, timezone, country, languages, date_style, instance, organisation, sandbox, retention_days"
+    "id, name, created_at, timezone, country, languages, date_style, instance, organisation, sandbox, retention_days, "
+    "weight"
 )
 
 _INSERT_ACCOUNT = f"INSERT INTO account (id, name) VALUES ($1, $2) RETURNING {_ACCOUNT}"
@@ -25,7 +26,7 @@ _FIND_ACCOUNT = f"SELECT {_ACCOUNT} FROM account WHERE id = $1"
 # index: account_pkey.
 _UPDATE_ACCOUNT = f"""
 UPDATE account SET name = $2, timezone = $3, country = $4, languages = $5, date_style = $6, instance = $7,
-    organisation = $8, sandbox = $9, retention_days = $10
+    organisation = $8, sandbox = $9, retention_days = $10, weight = $11
 WHERE id = $1 RETURNING {_ACCOUNT}
 """
 
@@ -140,6 +141,7 @@ _values = attrgetter(
     "organisation",
     "sandbox",
     "retention_days",
+    "weight",
 )
 
 

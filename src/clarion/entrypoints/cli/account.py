@@ -75,6 +75,9 @@ def change(
     retention_days: Annotated[
         int | None, typer.Option(help="How long deliveries are kept, 31 to 36500 days; 0: as the settings say.")
     ] = None,
+    weight: Annotated[
+        int | None, typer.Option(help="Its share of the sending beside other accounts, 1 to 100; 1 for a new account.")
+    ] = None,
 ) -> None:
     """Change the given settings of an account; an empty text clears a country or a name that callers use."""
     account_id = _id(account)
@@ -88,6 +91,7 @@ def change(
         organisation=UNSET if organisation is None else organisation or None,
         sandbox=UNSET if sandbox is None else sandbox or None,
         retention_days=UNSET if retention_days is None else retention_days or None,
+        weight=UNSET if weight is None else weight,
     )
     _print(_in_transaction(lambda tx: update_account(tx, account_id=account_id, draft=draft)))
 
@@ -111,6 +115,7 @@ def _print(account: Account) -> None:
         "organisation": account.organisation,
         "sandbox": account.sandbox,
         "keeps": f"{account.retention_days} days" if account.retention_days else None,
+        "weight": account.weight,
     }
     for name, value in rows.items():
         print(f"{name:<13}{value or '-'}")

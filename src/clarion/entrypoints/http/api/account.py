@@ -80,6 +80,7 @@ class AccountSettingsView(msgspec.Struct, rename="camel"):
     organisation: str | None
     sandbox: str | None
     retention_days: int | None
+    weight: int
     created_at: datetime
 
     @classmethod
@@ -96,6 +97,7 @@ class AccountSettingsView(msgspec.Struct, rename="camel"):
             organisation=account.organisation,
             sandbox=account.sandbox,
             retention_days=account.retention_days,
+            weight=account.weight,
             created_at=account.created_at,
         )
 
