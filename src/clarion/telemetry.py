@@ -59,6 +59,7 @@ class Event(StrEnum):
     QUEUE_NONSENSE = "queue.nonsense"
     BATCH_FAILED = "batch.failed"
     BATCH_RESCUED = "batch.rescued"
+    SENDER_SLOWED = "sender.slowed"
     PARTITIONS_MADE = "retention.partitions_made"
     RETENTION_PASSED = "retention.passed"
 
@@ -70,7 +71,6 @@ turns = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 batches_rescued = Counter("clarion_batches_rescued_total", "Batches whose lease ran out with their worker")
-requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
 batches_announced = Counter("clarion_batches_announced_total", "Batches announced on NATS", ["lane"])
 queue_there = Gauge(
     "clarion_queue_there",
@@ -78,6 +78,7 @@ queue_there = Gauge(
     ["role"],
     multiprocess_mode="livemin",
 )
+requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
 request_seconds = Histogram("clarion_http_request_seconds", "How long answers took", ["method", "route"])
 
 

@@ -163,6 +163,7 @@ class Run:
     test_address: str | None = None
     accepts_until: datetime | None = None
     recheck_at: datetime | None = None
+    rate_limited_until: datetime | None = None
     removed_at: datetime | None = None
 
 

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     TOO_BIG = "too_big"
     UNSUPPORTED_ADDRESS = "unsupported_address"
     # not now
+    PACED = "paced"
     DEFERRED = "deferred"
     THROTTLED = "throttled"
     CONNECTION_FAILED = "connection_failed"

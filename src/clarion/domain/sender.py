@@ -5,18 +5,18 @@ The password never leaves the store unencrypted except to the channel that logs 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from clarion.domain.ids import Id
-
 from clarion.domain.pace import WarmUp
-
 
 CHANNELS: Final = ("email",)
 """The kinds of way out that there are."""
+
 
 class Security(StrEnum):
     """How a connection is protected. With a username, `none` is refused except on loopback."""
@@ -52,12 +52,18 @@ class SmtpRelay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """A stored sender. `from_address` is `name <address>` or a bare address; `rate_per_second` None is unlimited."""
+    """A stored sender. `from_address` is `name <address>` or a bare address; a limit that is None is none.
+
+    `domain_rates` are messages a second by recipient domain; `warm_up` and `daily_cap` count messages of a day in UTC.
+    """
 
     id: Id
     name: str
     relay: SmtpRelay
     from_address: str
     rate_per_second: float | None
+    domain_rates: Mapping[str, float] = field(default_factory=dict)
+    daily_cap: int | None = None
+    warm_up: WarmUp | None = None
     created_at: datetime
     updated_at: datetime

@@ -21,7 +21,7 @@ from clarion.entrypoints.carefully import carefully
 from clarion.failpoints import failpoint
 from clarion.pipeline import settling
 from clarion.pipeline.health import Health
-from clarion.pipeline.pacing import Pace
+from clarion.pipeline.pacing import Meter, Pace
 from clarion.pipeline.patience import set_within
 from clarion.pipeline.plans import Plans
 from clarion.pipeline.sending import Drive
@@ -44,6 +44,7 @@ class Crew:
     per_sender: int
     _held: dict[asyncio.Task[None], ClaimedBatch] = field(default_factory=dict)
     _sizes: dict[Id, int] = field(default_factory=dict)
+    _meters: dict[Id, Meter] = field(default_factory=dict)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -99,7 +100,8 @@ class Crew:
         if route is None:
             await settling.give_up(self.database, batch, "The sender or the message of this run cannot be used")
             return
-        pace = Pace(self.database, route.sender, self.stopping)
+        meter = self._meters.setdefault(route.sender.id, Meter())
+        pace = Pace(self.database, batch.account_id, route.sender.id, route.limits, self.stopping, meter)
         await Drive(batch, self.database, route, self.stopping, self._sizes, pace, self.health).run()
         await settling.settle(self.database, batch)
 

@@ -16,6 +16,7 @@ from clarion.application.ports.channel import Channel
 from clarion.domain.campaign import Category
 from clarion.domain.errors import Invalid
 from clarion.domain.ids import Id
+from clarion.domain.pace import Limits
 from clarion.domain.sender import Sender
 from clarion.rendering.context import NO_CONTEXT, LookedOver, look_over
 from clarion.rendering.links import Links
@@ -28,7 +29,7 @@ _KEPT: Final = 64
 
 SENDER_KEPT_S: Final = 1.0
 """How long a sender is not read again: calls make many small batches, and each would wait for it."""
-_Found = tuple[Sender, bytes | None]
+_Found = tuple[Sender, bytes | None, Limits]
 
 
 class Channels(Protocol):
@@ -45,13 +46,14 @@ class Channels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A run's compiled plan, what its start said for everyone, and the channel it goes out on."""
+    """A run's compiled plan, what its start said for everyone, the channel it goes out on and what limits it there."""
 
     plan: EmailPlan
     context: LookedOver
     channel: Channel
     category: Category
     sender: Sender
+    limits: Limits
 
 
 class _Compiled(NamedTuple):
@@ -82,7 +84,7 @@ class Plans:
                 source = None if compiled else await tx.runs.source(run_id)
         if found is None:
             return None
-        sender, sealed = found
+        sender, sealed, limits = found
         if source is not None:
             try:
                 plan = plan_of_run(source, sender, self._links)
@@ -95,7 +97,8 @@ class Plans:
                 self._kept.popitem(last=False)
         if compiled is None:
             return None
-        return Route(compiled.plan, compiled.context, self._channels.of(sender, sealed), compiled.category, sender)
+        channel = self._channels.of(sender, sealed)
+        return Route(compiled.plan, compiled.context, channel, compiled.category, sender, limits)
 
     def _sender(self, sender_id: Id) -> _Found | None:
         found, until = self._senders.get(sender_id, (None, 0.0))
@@ -103,9 +106,11 @@ class Plans:
 
     async def _read_sender(self, tx: Transaction, account_id: Id, sender_id: Id) -> _Found | None:
         until = time.monotonic() + SENDER_KEPT_S
-        found = await tx.senders.get_with_password(account_id, sender_id)
+        stored = await tx.senders.get_with_password(account_id, sender_id)
+        if stored is None:
+            return None
+        found = (*stored, await tx.pace.limits(sender_id))
         if len(self._senders) >= _KEPT:
             self._senders.clear()
-        if found is not None:
-            self._senders[sender_id] = (found, until)
+        self._senders[sender_id] = (found, until)
         return found

@@ -107,31 +107,35 @@ class Drive:
         """
         columns = self.route.plan.columns
         recipients = await insisting(self.database, lambda tx: tx.batches.recipients(self.batch, columns))
+        self.pace.begin(recipients)
         at = 0
-        while at < len(recipients) and not self.stopping.is_set():
+        while at < len(recipients) and not self.stopping.is_set() and not self.pace.is_shut:
             window = recipients[at : at + self._window_size()]
             at += len(window)
-            if not await self._send(window):
+            if not await self._send(self.pace.sift(window)):
                 break
         await self._finish()
+        await self.pace.set_aside(self.batch, at)
 
     async def _send(self, recipients: Sequence[Recipient]) -> bool:
         """Writes the intent and puts what was granted on the wire; False when the batch must not go on."""
+        if not recipients:
+            return True
         failpoint("before_render")
         members, refused = await self._render(recipients)
-        if not await self.pace.admit(len(members)):
-            return False
+        members = await self.pace.admit(members)
         turn = Turn(self._drain(), refused, [(member.seq, member.address_key) for member in members])
         failpoint("before_intent")
         result = await self._turn(turn)
         granted = [member for member in members if member.seq in result.granted]
+        await self.pace.count_granted(len(members), len(granted))
         if granted:
             failpoint("after_intent")
             await self._put_on_wire(granted)
             failpoint("after_answers")
         return result.holds_lease and result.run_state is RunState.SENDING
 
-    async def _render(self, recipients: Sequence[Recipient]) -> tuple[list[Rendered], list[Refused]]:
+    async def _render(self, recipients: Sequence[Recipient]) -> tuple[Sequence[Rendered], list[Refused]]:
         members: list[Rendered] = []
         refused: list[Refused] = []
         route, render = self.route, self.route.plan.render
@@ -176,7 +180,7 @@ class Drive:
         self.sizes[self.route.sender.id] = max(_WINDOW_LEAST, min(WINDOW_LIMIT, fitting))
 
     def _window_size(self) -> int:
-        rate = self.route.sender.rate_per_second
+        rate = self.pace.limits.rate
         paced = WINDOW_LIMIT if rate is None else max(1, int(rate * WINDOW_S))
         return min(paced, self.sizes.get(self.route.sender.id, _WINDOW_LEAST))
 
@@ -204,4 +208,5 @@ class Drive:
         if turn.attempted:
             failpoint("after_outcome")
             await self.health.note(self.route.sender, turn.attempted)
+            await self.pace.note(turn.attempted)
         return result

@@ -26,8 +26,9 @@ c.id, c.number, c.name, c.description, c.kind, c.category, c.state, c.state_reas
 c.contact_ids, c.sender_id, c.revision_id, m.email, m.sms, m.push, c.channel_order, c.selected_count,
 c.include_conversation_history, c.auto_cancel_on_message_received, c.outreach_language, c.timezone, c.start_at,
 c.end_at, c.recheck_seconds, c.creates_contacts, c.high_throughput, c.extras, c.created_at, c.updated_at, c.started_at,
-(SELECT p.next_free_at FROM sender_pace AS p
- WHERE c.state = 'running' AND p.sender_id = c.sender_id AND p.next_free_at > now() + interval '1 second'
+(SELECT max(p.next_free_at) FROM pace AS p
+ WHERE c.state = 'running' AND p.owner IN (c.sender_id, c.account_id) AND p.domain = ''
+   AND p.next_free_at > now() + interval '1 second'
 ) AS rate_limited_until
 """
 

@@ -25,6 +25,10 @@ from clarion.domain.segment import Rule
 _COLUMNS: Final = """
 r.id, r.number, r.campaign_id, c.name AS campaign_name, r.ordinal, r.state, r.state_reason, r.category,
 r.selected_count, r.snapshot_done, r.started_at, r.finished_at, r.test_address, r.accepts_until, r.recheck_at,
+(SELECT max(p.next_free_at) FROM pace AS p
+ WHERE r.state = 'sending' AND p.owner IN (r.sender_id, r.account_id) AND p.domain = ''
+   AND p.next_free_at > now() + interval '1 second'
+) AS rate_limited_until,
 r.removed_at
 """
 

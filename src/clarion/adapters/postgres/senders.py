@@ -1,29 +1,30 @@
-"""Senders and their shared pace. Passwords come here sealed and leave only through `sealed_password`.
+"""Senders and their limits. Passwords come here sealed and leave only through `sealed_password`.
 
-Never opens a seal; that is `adapters/sealing`. Where to read next: `application/senders`.
+Never opens a seal; that is `adapters/sealing`. How far a limit is used is in `pace`. Next: `application/senders`.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 import asyncpg
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.domain.ids import Id
+from clarion.domain.pace import WarmUp
 from clarion.domain.sender import Security, Sender, SmtpRelay
 
 _COLUMNS: Final = """
 id, name, host, port, security, username, from_address, max_connections, max_messages_per_connection, rate_per_second,
-created_at, updated_at
+domain_rates, daily_cap, warm_up, warm_up_from, created_at, updated_at
 """
 
 # index: sender_account_id_name_key refuses a second sender of the same name.
 _ADD: Final = """
 INSERT INTO sender (account_id, id, name, host, port, security, username, from_address, max_connections,
-                    max_messages_per_connection, rate_per_second, password_sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                    max_messages_per_connection, rate_per_second, domain_rates, daily_cap, warm_up, warm_up_from,
+                    password_sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (account_id, name) DO NOTHING RETURNING id
 """
 
@@ -34,8 +35,8 @@ _LIST: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id > $2
 _SEALED: Final = "SELECT password_sealed FROM sender WHERE id = $1"
 _REPLACE: Final = """
 UPDATE sender SET name = $3, host = $4, port = $5, security = $6, username = $7, from_address = $8,
-    max_connections = $9, max_messages_per_connection = $10, rate_per_second = $11, password_sealed = $12,
-    updated_at = clock_timestamp()
+    max_connections = $9, max_messages_per_connection = $10, rate_per_second = $11, domain_rates = $12,
+    daily_cap = $13, warm_up = $14, warm_up_from = $15, password_sealed = $16, updated_at = clock_timestamp()
 WHERE account_id = $1 AND id = $2
   AND NOT EXISTS (SELECT FROM sender AS other WHERE other.account_id = $1 AND other.name = $3 AND other.id <> $2)
 RETURNING id
@@ -46,13 +47,6 @@ _REMOVE: Final = """
 DELETE FROM sender WHERE account_id = $1 AND id = $2
   AND NOT EXISTS (SELECT FROM campaign WHERE sender_id = $2) AND NOT EXISTS (SELECT FROM run WHERE sender_id = $2)
 RETURNING id
-"""
-
-# index: sender_pace_pkey. The generic cell rate algorithm: each booking moves the time at which the sender is free.
-_RESERVE: Final = """
-INSERT INTO sender_pace AS p (sender_id, next_free_at) VALUES ($1, now() + $2::interval)
-ON CONFLICT (sender_id) DO UPDATE SET next_free_at = greatest(p.next_free_at, now()) + $2::interval
-RETURNING extract(epoch FROM next_free_at - $2::interval - now())::float8
 """
 
 
@@ -93,13 +87,6 @@ class SenderStore:
         sealed: bytes | None = await self._connection.fetchval(_SEALED, sender_id)
         return sealed
 
-    async def reserve(self, sender_id: Id, messages: int, rate_per_second: float) -> float:
-        """Books messages on the shared pace; returns the seconds to wait before sending them."""
-        wait: float = await self._connection.fetchval(
-            _RESERVE, sender_id, timedelta(seconds=messages / rate_per_second)
-        )
-        return max(0.0, wait)
-
 
 def _fields(sender: Sender) -> tuple[object, ...]:
     relay = sender.relay
@@ -114,6 +101,10 @@ def _fields(sender: Sender) -> tuple[object, ...]:
         relay.max_connections,
         relay.max_messages_per_connection,
         sender.rate_per_second,
+        dict(sender.domain_rates),
+        sender.daily_cap,
+        list(sender.warm_up.per_day) if sender.warm_up else None,
+        sender.warm_up.starts_on if sender.warm_up else None,
     )
 
 
@@ -131,6 +122,9 @@ def _sender(row: asyncpg.Record) -> Sender:
         ),
         from_address=row["from_address"],
         rate_per_second=row["rate_per_second"],
+        domain_rates=row["domain_rates"],
+        daily_cap=row["daily_cap"],
+        warm_up=WarmUp(row["warm_up_from"], tuple(row["warm_up"])) if row["warm_up"] else None,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -25,6 +25,7 @@ from clarion.adapters.postgres.locks import account_key
 from clarion.adapters.postgres.names import NameStore
 from clarion.adapters.postgres.notes import NoteStore
 from clarion.adapters.postgres.notices import NoticeStore
+from clarion.adapters.postgres.pace import PaceStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.retention import RetentionStore
 from clarion.adapters.postgres.runs import RunStore
@@ -118,6 +119,11 @@ class PostgresTransaction:
         return SenderStore(self.connection)
 
     @cached_property
+    def pace(self) -> PaceStore:
+        """Pace: limits, and how far each is used."""
+        return PaceStore(self.connection)
+
+    @cached_property
     def campaigns(self) -> CampaignStore:
         """Campaigns and their revisions."""
         return CampaignStore(self.connection)
@@ -178,11 +184,11 @@ class PostgresTransaction:
         return StartCallStore(self.connection)
 
     @cached_property
-    def replies(self) -> ReplyStore:
-        """Replies kept for an Idempotency-Key."""
-        return ReplyStore(self.connection)
-    @cached_property
     def announcements(self) -> AnnouncementStore:
         """Which batches were announced to the queue between machines."""
         return AnnouncementStore(self.connection)
 
+    @cached_property
+    def replies(self) -> ReplyStore:
+        """Replies kept for an Idempotency-Key."""
+        return ReplyStore(self.connection)

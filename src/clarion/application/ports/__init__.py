@@ -25,6 +25,7 @@ from clarion.application.ports.intake import Intake
 from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices
+from clarion.application.ports.pace import Paces
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.retention import Retention
 from clarion.application.ports.runs import Runs
@@ -101,6 +102,11 @@ class Transaction(Protocol):
         ...
 
     @property
+    def pace(self) -> Paces:
+        """Pace: limits, and how far each is used."""
+        ...
+
+    @property
     def campaigns(self) -> Campaigns:
         """Campaigns and their revisions."""
         ...
@@ -146,16 +152,16 @@ class Transaction(Protocol):
         ...
 
     @property
+    def announcements(self) -> Announcements:
+        """Which batches were announced to the queue between machines."""
+        ...
+
+    @property
     def replies(self) -> Replies:
         """Replies kept for an Idempotency-Key."""
         ...
 
     @property
-    @property
-    def announcements(self) -> Announcements:
-        """Which batches were announced to the queue between machines."""
-        ...
-
     def start_calls(self) -> StartCalls:
         """Starts by a call, and whether one is the same as another."""
         ...

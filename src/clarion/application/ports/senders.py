@@ -53,10 +53,3 @@ class Senders(Protocol):
     async def sealed_password(self, sender_id: Id) -> bytes | None:
         """The password as it was sealed."""
         ...
-
-    async def reserve(self, sender_id: Id, messages: int, rate_per_second: float) -> float:
-        """Books `messages` on the sender's shared pace and returns the seconds to wait before sending them.
-
-        All workers book on one row, so together they keep to the rate.
-        """
-        ...

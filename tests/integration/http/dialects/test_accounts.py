@@ -218,7 +218,7 @@ async def test_row_12_a_start_while_the_sender_is_held_says_until_when_and_sends
         sender = (await read(caller, campaign_id))["senderId"]
         assert (await caller.patch(f"/senders/{sender}", json={"ratePerSecond": 10})).status_code == 200
         async with app.database.transaction() as tx:
-            await tx.senders.reserve(Id(bytes.fromhex(sender)), 20, 10.0)
+            await tx.pace.book(caller.account.id, Id(bytes.fromhex(sender)), {"": 20}, 1.0)
         held = (await started(caller, campaign_id))["campaign"]["rateLimitedUntil"]
         until = datetime.fromisoformat(held)
         assert timedelta() < until - datetime.now(UTC) < timedelta(seconds=3)
