@@ -8,7 +8,7 @@ RUN := $(BIN)/python
 UV := $(RUN) -m uv -q pip
 READY := .venv/.ready
 
-# Ours to set on the command line: make test ARGS="-k import", make crash TIER=full, make bench RECIPIENTS=50000
+# Ours to set on the command line: make test ARGS="-k import", make crash TIER=nightly, make bench RECIPIENTS=50000
 ARGS ?=
 TIER ?= short
 RECIPIENTS ?= 200000
@@ -64,7 +64,7 @@ docs: setup ## write the settings table of README.md; check that every link lead
 bench: setup ## the send rate beside smtp-source, aiosmtplib and smtplib; near, far, 1 to 4 workers (RECIPIENTS=200000)
 	@$(RUN) -m tests.benchmarks.suite --recipients $(RECIPIENTS) $(ARGS)
 
-crash: setup ## kill workers at random moments and account for every recipient (TIER=short|full)
+crash: setup ## kill, stop and starve real processes and account for every recipient (TIER=short|nightly|release)
 	@$(RUN) -m tests.crash.run --tier $(TIER) $(ARGS)
 
 acceptance: setup ## 50,000 emails to foreign mail servers, each read back; then start a million (READERS=50000)

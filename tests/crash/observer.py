@@ -1,6 +1,7 @@
-"""The outside observer: looks at the rows every 100 ms while workers die, and settles with the sink at the end.
+"""The outside observer: looks at the rows every 100 ms while things break, and settles with the sink at the end.
 
-It knows only the schema and what the sink accepted, nothing of the pipeline, so it cannot share its mistakes.
+It knows only the schema and what the sink accepted, nothing of the pipeline, so it cannot share its mistakes. The
+numbers I1 to I12 are those of docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -8,56 +9,53 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
 
 import asyncpg
+from tests.crash.verdict import FINAL_STATES, Row, Verdict
+from tests.crash.witness import Witness
+
+from clarion.domain.campaign import Category
 
 INTERVAL_S = 0.1
-FINAL_STATES = {"sent", "failed", "unknown", "skipped", "cancelled"}
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asking a database that is being killed may raise."""
 
 # One statement, one snapshot: what it reads was true at one instant.
 _LOOK = """
 SELECT r.state AS run_state, r.selected_count, r.snapshot_done, r.next_seq - 1 AS frozen,
        (SELECT coalesce(jsonb_object_agg(state, n), '{}')
-        FROM (SELECT state, count(*) AS n FROM delivery WHERE run_id = r.id GROUP BY state) AS s)::text AS states
+        FROM (SELECT state, count(*) AS n FROM delivery WHERE run_id = r.id GROUP BY state) AS s)::text AS states,
+       (SELECT extract(epoch FROM now() - min(lease_until))::float FROM batch
+        WHERE run_id = r.id AND worker IS NOT NULL) AS overdue_s,
+       (SELECT count(*) FROM run AS other
+        WHERE other.campaign_id = r.campaign_id AND other.state IN ('preparing', 'sending', 'paused')) AS active_runs
 FROM run AS r WHERE r.id = $1
 """
-_ROWS = "SELECT seq, address, state, reason, attempts FROM delivery WHERE run_id = $1"
+_WITHOUT_INTENT = "SELECT array_agg(seq) FROM delivery WHERE run_id = $1 AND seq = ANY($2::int[]) AND attempts = 0"
+_ROWS = "SELECT seq, address, state, attempts, doubts FROM delivery WHERE run_id = $1"
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What the observer found; `problems` empty means every promise held."""
-
-    looks: int = 0
-    audience: int = 0
-    states: dict[str, int] = field(default_factory=dict)
-    accepted: int = 0
-    lost: int = 0
-    duplicates: int = 0
-    unknown_delivered: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, object]:
-        """For the JSON line."""
-        return asdict(self)
-
-    def complain(self, text: str) -> None:
-        """Notes a broken promise, the first twenty of them."""
-        if len(self.problems) < 20:
-            self.problems.append(text)
+async def without_intent(
+    connection: asyncpg.Connection[asyncpg.Record], run_id: bytes, seqs: Sequence[int]
+) -> list[int]:
+    """Those of the deliveries for which no intent is committed. The only place that knows how an intent is written."""
+    return await connection.fetchval(_WITHOUT_INTENT, run_id, seqs) or []
 
 
 class Observer:
-    """Watches one run on a connection of its own."""
+    """Watches one run on a connection of its own. `lease_s` bounds what may be left lying (I6)."""
 
-    def __init__(self, url: str, run_id: bytes) -> None:
+    def __init__(self, url: str, run_id: bytes, witness: Witness, category: Category, *, lease_s: float) -> None:
         self._url = url
         self._run_id = run_id
+        self._witness = witness
+        self._lease_s = lease_s
+        self._read_to = 0
         self._finals: Counter[str] = Counter()
         self._waiting: list[tuple[int, asyncio.Event]] = []
-        self.verdict = Verdict()
+        self._grace_s = 0.0
+        self.verdict = Verdict(holds=category is Category.MARKETING)
 
     @property
     def final(self) -> int:
@@ -72,70 +70,83 @@ class Observer:
             await event.wait()
 
     async def watch(self) -> None:
-        """Looks every 100 ms until the run is no longer active; each look must add up."""
-        connection = await asyncpg.connect(self._url)
-        try:
-            while await self._look(connection):
+        """Looks every 100 ms until the run is no longer active, over a new connection whenever one is lost."""
+        is_active = True
+        while is_active:
+            try:
+                connection = await asyncpg.connect(self._url, timeout=5)
+                try:
+                    while is_active := await self._look(connection):
+                        await asyncio.sleep(INTERVAL_S)
+                finally:
+                    connection.terminate()
+            except AWAY:
+                self._grace_s = self._lease_s  # while the database is away nobody can take anything back
                 await asyncio.sleep(INTERVAL_S)
-        finally:
-            await connection.close()
 
     async def _look(self, connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+        accepted = len(self._witness.accepted)  # before the snapshot: for these the intent must be in it
         row = await connection.fetchrow(_LOOK, self._run_id)
         assert row is not None
-        states = Counter(_counts(row["states"]))
-        self.verdict.looks += 1
-        self.verdict.audience = row["selected_count"]
-        self.verdict.states = dict(states)
-        if states.total() != row["frozen"]:
-            self.verdict.complain(f"states add up to {states.total()}, {row['frozen']} are frozen")
-        if row["snapshot_done"] and states.total() != row["selected_count"]:
-            self.verdict.complain(f"states add up to {states.total()}, the audience is {row['selected_count']}")
-        finals = Counter({state: count for state, count in states.items() if state in FINAL_STATES - {"unknown"}})
-        if any(count > finals[state] for state, count in self._finals.items()):
-            self.verdict.complain(f"a final state was left: {dict(self._finals)} became {dict(finals)}")
-        self._finals = finals
+        states = Counter({str(state): int(count) for state, count in json.loads(row["states"]).items()})
+        self._count(row, states)
+        self._check_leases(row["overdue_s"])
+        await self._check_intents(connection, accepted)
         for _, event in (waiting for waiting in self._waiting if waiting[0] <= self.final):
             event.set()
         return row["run_state"] in {"preparing", "sending", "paused"}
 
-    async def settle(self, accepted: Mapping[str, int], *, unknown_limit: int) -> Verdict:
-        """Compares every row with what the sink accepted, after the run has ended."""
+    def _count(self, row: asyncpg.Record, states: Counter[str]) -> None:
+        verdict = self.verdict
+        verdict.looks += 1
+        verdict.audience = row["selected_count"]
+        verdict.states = dict(states)
+        if states.total() != row["frozen"]:
+            verdict.complain(f"I1: states add up to {states.total()}, {row['frozen']} are frozen")
+        if row["snapshot_done"] and states.total() != row["selected_count"]:
+            verdict.complain(f"I1: states add up to {states.total()}, the audience is {row['selected_count']}")
+        finals = Counter({state: count for state, count in states.items() if state in FINAL_STATES - {"unknown"}})
+        if any(count > finals[state] for state, count in self._finals.items()):
+            verdict.complain(f"I7: a final state was left: {dict(self._finals)} became {dict(finals)}")
+        self._finals = finals
+        if row["active_runs"] > 1:
+            verdict.complain(f"I10: {row['active_runs']} active runs of one campaign")
+
+    def _check_leases(self, overdue_s: float | None) -> None:
+        """A lease that ran out is taken back within as long again, and what a scheduler needs to start anew."""
+        overdue = overdue_s or 0.0
+        self.verdict.longest_overdue_s = round(max(self.verdict.longest_overdue_s, overdue), 1)
+        if overdue > self._lease_s + self._grace_s + 10:
+            self.verdict.complain(f"I6: a batch is left {overdue:.1f} s after its lease")
+
+    async def _check_intents(self, connection: asyncpg.Connection[asyncpg.Record], accepted: int) -> None:
+        fresh = self._witness.accepted[self._read_to : accepted]
+        self._read_to = accepted
+        seqs = [self._witness.number_of(acceptance.rcpt_to[0]) for acceptance in fresh]
+        for seq in await without_intent(connection, self._run_id, seqs) if seqs else ():
+            self.verdict.complain(f"I2: delivery {seq} was accepted without an intent")
+
+    async def settle(self, *, unknown_limit: int, reported: Mapping[str, int]) -> Verdict:
+        """Compares every row with what the sink accepted, after the run has ended; `reported` is what a report says."""
         connection = await asyncpg.connect(self._url)
         try:
-            rows = await connection.fetch(_ROWS, self._run_id)
+            await self._look(connection)
+            rows = [Row(**row) for row in await connection.fetch(_ROWS, self._run_id)]
         finally:
             await connection.close()
+        copies, verdict = self._witness.copies, self.verdict
         for row in rows:
-            self._judge(row["seq"], row["state"], row["attempts"], accepted.get(row["address"], 0))
-        verdict = self.verdict
-        verdict.accepted = sum(accepted.values())
-        if strangers := accepted.keys() - {row["address"] for row in rows}:
-            verdict.complain(f"{len(strangers)} addresses outside the audience were written to")
+            verdict.judge(row, copies[row.address])
+        verdict.accepted = copies.total()
+        verdict.max_copies = max(copies.values(), default=0)
+        for problem in self._witness.problems:
+            verdict.complain(problem)
+        if strangers := copies.keys() - {row.address for row in rows}:
+            verdict.complain(f"I5: {len(strangers)} addresses outside the audience were written to")
         if len(rows) != verdict.audience:
-            verdict.complain(f"{len(rows)} rows for an audience of {verdict.audience}")
+            verdict.complain(f"I1: {len(rows)} rows for an audience of {verdict.audience}")
+        if dict(reported) != verdict.states:
+            verdict.complain(f"I9: reported {dict(reported)}, counted {verdict.states}")
         if verdict.states.get("unknown", 0) > unknown_limit:
             verdict.complain(f"{verdict.states['unknown']} unknown, at most {unknown_limit} allowed")
         return verdict
-
-    def _judge(self, seq: int, state: str, attempts: int, times: int) -> None:
-        verdict = self.verdict
-        verdict.duplicates += max(0, times - 1)
-        if times > 1:
-            verdict.complain(f"delivery {seq} ({state}) was accepted {times} times")
-        if state not in FINAL_STATES:
-            verdict.lost += 1
-            verdict.complain(f"delivery {seq} is left {state}")
-        elif state == "sent" and times == 0:
-            verdict.lost += 1
-            verdict.complain(f"delivery {seq} says sent and never arrived")
-        elif state == "unknown":
-            verdict.unknown_delivered += times
-        elif state != "sent" and times:
-            verdict.complain(f"delivery {seq} is {state} and arrived")
-        if times and not attempts:
-            verdict.complain(f"delivery {seq} arrived without an intent")
-
-
-def _counts(text: str) -> dict[str, int]:
-    return {str(state): int(count) for state, count in json.loads(text).items()}

@@ -6,6 +6,7 @@ databases. Safe under pytest-xdist: names carry the process id.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -50,6 +51,7 @@ class Databases:
         self.server_url = server_url
         self._template: str | None = None
         self._made = 0
+        self._making = asyncio.Lock()
 
     async def create(self, template: str | None = None) -> str:
         """Creates a database and returns its URL."""
@@ -61,10 +63,11 @@ class Databases:
 
     async def create_migrated(self) -> str:
         """Creates a database that has the newest schema and returns its URL."""
-        if self._template is None:
-            url = await self.create()
-            await migrate(url)
-            self._template = urlsplit(url).path[1:]
+        async with self._making:
+            if self._template is None:
+                url = await self.create()
+                await migrate(url)
+                self._template = urlsplit(url).path[1:]
         return await self.create(self._template)
 
     async def drop(self, url: str) -> None:

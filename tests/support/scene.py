@@ -63,11 +63,19 @@ class Scene:
 
 
 async def build(
-    database: PostgresDatabase, *, recipients: int, port: int, connections: int = 10, local_part: str = "person."
+    database: PostgresDatabase,
+    *,
+    recipients: int,
+    port: int,
+    connections: int = 10,
+    local_part: str = "person.",
+    category: Category = Category.MARKETING,
+    email: EmailContent | None = None,
 ) -> Scene:
     """Makes everything up to a campaign whose sender is a plain relay on the loopback `port`.
 
-    Addresses are `local_part` and a number of seven digits, so that a scripted sink can be told what to do.
+    Addresses are `local_part` and a number of seven digits, so that a scripted sink can be told what to do. The n-th
+    person is the n-th delivery of the run.
     """
     account_id, group_id = new_id(), new_id()
     async with database.transaction() as tx:
@@ -82,10 +90,10 @@ async def build(
         sender = await _sender(tx, account_id, port, connections)
         draft = CampaignDraft(
             name="Load",
-            category=Category.MARKETING,
+            category=category,
             groups=[group_id.hex()],
             sender_id=sender.id.hex(),
-            email=EmailContent(subject=SUBJECT, html=LETTER),
+            email=email or EmailContent(subject=SUBJECT, html=LETTER),
         )
         campaign = await campaigns.create_campaign(tx, account_id=account_id, draft=draft, links=LINKS)
     return Scene(account_id=account_id, campaign_id=campaign.id, recipients=recipients)

@@ -1,0 +1,65 @@
+"""G1: workers are killed at random moments, for marketing (hold) and transactional mail (sent once more)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from dataclasses import dataclass
+
+from tests.crash.ground import SLOW, Ground, ground
+from tests.crash.observer import Observer
+from tests.crash.report import Report
+from tests.support.database import Databases
+
+from clarion.domain.campaign import Category
+
+WORKERS = 3
+WINDOW = 200
+ON_THE_WIRE = {Category.MARKETING: 3 * WINDOW, Category.TRANSACTIONAL: 8 * WINDOW}
+"""What one worker may have on the wire to one sender: a window in each of the batches it sends at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """So many kills during so many recipients, half of each for either kind of mail."""
+
+    kills: int
+    recipients: int
+
+
+TIERS = {"P": Size(50, 5_000), "N": Size(1_000, 100_000), "R": Size(10_000, 1_000_000)}
+
+
+async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
+    """Both kinds beside each other: they share nothing but the machine."""
+    size = TIERS[tier]
+    chances = {category: random.Random(chance.random()) for category in Category}
+    reports = await asyncio.gather(*(_shake(own, size, databases, category) for category, own in chances.items()))
+    return Report.merged(reports, kills=size.kills, recipients=size.recipients)
+
+
+async def _shake(chance: random.Random, size: Size, databases: Databases, category: Category) -> Report:
+    kills, recipients = size.kills // 2, size.recipients // 2
+    async with ground(databases, chance, recipients=recipients, category=category, local_part=SLOW) as site:
+        site.supervisor.keep(worker=WORKERS, scheduler=1)
+        observer = await site.start()
+        killed = await _kill_on_the_way(site, observer, kills, recipients)
+        seconds = await site.over()
+        verdict = await site.settle(observer, unknown_limit=killed * ON_THE_WIRE[category])
+        if verdict.duplicates > killed * ON_THE_WIRE[category]:
+            verdict.complain(f"{verdict.duplicates} duplicates after {killed} kills")
+        if killed < kills:
+            verdict.complain(f"only {killed} of {kills} kills found the run under way")
+        per_kill = round(verdict.duplicates / max(killed, 1), 1)
+        return Report.of(verdict, seconds, category.value, kills=killed, duplicates_per_kill=per_kill)
+
+
+async def _kill_on_the_way(site: Ground, observer: Observer, kills: int, recipients: int) -> int:
+    """Kills a random worker each time the run has come to a random place."""
+    for done, count in enumerate(sorted(site.chance.randrange(int(recipients * 0.9)) for _ in range(kills))):
+        if not await site.progress(observer, count):
+            return done
+        await asyncio.sleep(site.chance.uniform(0.0, 0.2))  # the randomness under test
+        await site.supervisor.end(site.chance.choice(site.supervisor.of("worker")), signal.SIGKILL)
+    return kills

@@ -1,0 +1,152 @@
+"""What a gate stands on: a database, a mail server that reads, a campaign to be started, and the processes to hurt.
+
+Owns nothing of what is hurt and when; that is each gate's own. Where to read next: `observer`, `supervisor`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import TEST_KEY
+from tests.crash.observer import Observer
+from tests.crash.supervisor import Supervisor
+from tests.crash.verdict import Verdict
+from tests.crash.witness import LETTER, Witness
+from tests.support import scene
+from tests.support.database import Databases, opened
+
+from clarion.adapters.postgres.database import PostgresDatabase
+from clarion.application import runs
+from clarion.domain.campaign import Category
+from clarion.domain.content import EmailContent
+from clarion.domain.ids import Id
+
+CONNECTIONS = 3
+LEASE_S = 2
+STALL_S = 90.0
+"""A run in which nothing was accepted for so long will not end any more."""
+SLOW = "slow0.006+"
+"""The sink records a message, then takes 6 ms to say so: the gap in which a dying worker cannot know."""
+
+
+@dataclass(slots=True)
+class Ground:
+    """One campaign on its own database, and the processes that send it."""
+
+    url: str
+    database: PostgresDatabase
+    witness: Witness
+    scene: scene.Scene
+    category: Category
+    supervisor: Supervisor
+    chance: random.Random
+    log: Path
+    began: float = 0.0
+    _run_id: Id = field(default=Id(b""))
+    _watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> Observer:
+        """Starts the campaign and the observer."""
+        self._run_id = await scene.start(self.database, self.scene)
+        return self.observe(self._run_id)
+
+    def observe(self, run_id: Id) -> Observer:
+        """Watches a run that was started."""
+        self._run_id = run_id
+        self.began = time.monotonic()
+        observer = Observer(self.url, run_id, self.witness, self.category, lease_s=LEASE_S)
+        self._watching = asyncio.create_task(observer.watch())
+        return observer
+
+    async def progress(self, observer: Observer, final: int) -> bool:
+        """Waits until so many deliveries are final; False when the run is over or stands still."""
+        assert self._watching is not None
+        reached = asyncio.create_task(observer.reached(final))
+        try:
+            await asyncio.wait({reached, self._watching}, timeout=STALL_S, return_when=asyncio.FIRST_COMPLETED)
+            return reached.done() and not self._watching.done()
+        finally:
+            reached.cancel()
+
+    async def over(self) -> float:
+        """Lets the run end by itself and returns the seconds it took; gives up on one that stands still."""
+        assert self._watching is not None
+        while not self._watching.done():
+            before = len(self.witness.accepted)
+            done, _ = await asyncio.wait({self._watching}, timeout=STALL_S)
+            if not done and len(self.witness.accepted) == before:
+                self._watching.cancel()
+                break
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watching
+        return time.monotonic() - self.began
+
+    async def settle(self, observer: Observer, *, unknown_limit: int) -> Verdict:
+        """The verdict on a run that is over."""
+        async with self.database.reading() as tx:
+            report = await runs.report_run(tx, account_id=self.scene.account_id, run_id=self._run_id)
+        reported: dict[str, int] = {}
+        for count in report.counts:
+            reported[count.state] = reported.get(count.state, 0) + count.count
+        verdict = await observer.settle(unknown_limit=unknown_limit, reported=reported)
+        for surprise in self.supervisor.surprises:
+            verdict.complain(surprise)
+        return verdict
+
+    async def execute(self, statement: str, *values: object) -> Any:
+        """Asks the database, or moves a clock in it."""
+        async with self.database.reading() as tx:
+            return await tx.connection.fetchval(statement, *values)
+
+
+def environment(url: str, folder: Path, **more: str) -> dict[str, str]:
+    """What the processes of a gate see."""
+    return {
+        "CLARION_DATABASE_URL": url,
+        "CLARION_DATA_DIR": str(folder / "data"),
+        "CLARION_SECRET_KEY": TEST_KEY,
+        "CLARION_LEASE_SECONDS": str(LEASE_S),
+        "CLARION_LOG_LEVEL": "warning",
+        **more,
+    }
+
+
+@asynccontextmanager
+async def ground(
+    databases: Databases,
+    chance: random.Random,
+    *,
+    recipients: int,
+    category: Category = Category.MARKETING,
+    local_part: str = "person.",
+    connections: int = CONNECTIONS,
+    email: EmailContent = LETTER,
+) -> AsyncIterator[Ground]:
+    """Makes the ground for one run; at the end of the block no process and no database is left of it."""
+    url = await databases.create_migrated()
+    with tempfile.TemporaryDirectory(prefix="clarion-crash-") as name:
+        folder = Path(name)
+        log = folder / "processes.log"
+        log.touch()
+        async with Witness() as witness, opened(url) as database:
+            made = await scene.build(
+                database,
+                recipients=recipients,
+                port=witness.port,
+                connections=connections,
+                local_part=local_part,
+                category=category,
+                email=email,
+            )
+            with Supervisor(environment(url, folder), log) as supervisor:
+                yield Ground(url, database, witness, made, category, supervisor, chance, log)
+    await databases.drop(url)
