@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.support.stage import Stage
 
+from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.domain.ids import Id
 
@@ -25,8 +26,9 @@ FROM campaign AS c, (SELECT coalesce(max(ordinal), 0) + 1 AS ordinal FROM run WH
 WHERE c.id = $2 RETURNING id
 """
 _DELIVERIES = """
-INSERT INTO delivery (run_id, seq, state, reason, address)
-SELECT $1::bytea, n, CASE n % 3 WHEN 0 THEN 'failed' WHEN 1 THEN 'sent' ELSE 'unknown' END,
+INSERT INTO delivery (run_id, seq, contact_id, state, reason, address)
+SELECT $1::bytea, n, decode(lpad(to_hex(n), 24, '0'), 'hex'),
+       CASE n % 3 WHEN 0 THEN 'failed' WHEN 1 THEN 'sent' ELSE 'unknown' END,
        CASE n % 3 WHEN 0 THEN 'mailbox_full' WHEN 2 THEN 'no_answer' END, 'person' || n || '@x.example'
 FROM generate_series(1, $2::int) AS n
 """
@@ -36,13 +38,19 @@ SELECT $1::bytea, n, 1, 'retry' FROM generate_series(1, $2::int) AS n
 """
 
 
-async def finished_run(made: Stage, began: datetime) -> Id:
-    """A run of the past with deliveries in three states, each with an earlier attempt."""
-    async with made.database.transaction() as tx:
-        run_id = await tx.connection.fetchval(_RUN, began, made.campaign_id, PEOPLE)
-        await tx.connection.execute(_DELIVERIES, run_id, PEOPLE)
-        await tx.connection.execute(_ATTEMPTS, run_id, PEOPLE)
+async def add_run(connection: Connection, campaign_id: Id, began: datetime, people: int) -> Id:
+    """A finished run of the past with deliveries in three states."""
+    run_id = await connection.fetchval(_RUN, began, campaign_id, people)
+    await connection.execute(_DELIVERIES, run_id, people)
     return Id(run_id)
+
+
+async def finished_run(made: Stage, began: datetime) -> Id:
+    """A run of the past whose deliveries have an earlier attempt each."""
+    async with made.database.transaction() as tx:
+        run_id = await add_run(tx.connection, made.campaign_id, began, PEOPLE)
+        await tx.connection.execute(_ATTEMPTS, run_id, PEOPLE)
+    return run_id
 
 
 async def with_month(database: PostgresDatabase, began: datetime) -> None:

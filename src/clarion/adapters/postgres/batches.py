@@ -22,9 +22,9 @@ from clarion.domain.campaign import Lane, RunState
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason, Verdict
 
-_MEMBERS: Final = """
-d.run_id = b.run_id AND d.seq BETWEEN b.first_seq AND b.last_seq AND (b.seqs IS NULL OR d.seq = ANY(b.seqs))
-"""
+# What a batch holds, as parameters wherever it can be: they tell the planner in which partition to look, and that it is
+# a range. Between a table and rows that it knows nothing of, it would read the whole run.
+_MEMBERS: Final = "d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND (b.seqs IS NULL OR d.seq = ANY(b.seqs))"
 
 # index: delivery_pkey by range, contact_pkey per row. Who came with a call need not be a contact.
 _RECIPIENTS: Final = """
@@ -53,11 +53,11 @@ _SETTLE: Final = f"""
 WITH hurried AS (
     SELECT set_config('synchronous_commit', 'off', true)
 ), held AS (
-    SELECT * FROM batch WHERE run_id = $1 AND no = $2 AND epoch = $3 AND worker IS NOT NULL FOR UPDATE
+    SELECT * FROM batch WHERE run_id = $1 AND no = $4 AND epoch = $5 AND worker IS NOT NULL FOR UPDATE
 ), rest AS (
     SELECT array_agg(d.seq ORDER BY d.seq) AS seqs, min(d.seq) AS first_seq, max(d.seq) AS last_seq,
            max(coalesce(d.not_before, now())) AS due_at
-    FROM held AS b JOIN delivery AS d ON d.run_id = $1 AND {_MEMBERS}
+    FROM held AS b JOIN delivery AS d ON {_MEMBERS}
     WHERE d.state = 'pending'
 ), kept AS (
     UPDATE batch AS b
@@ -70,17 +70,20 @@ WITH hurried AS (
     WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NULL
     RETURNING b.no
 )
-SELECT EXISTS (SELECT FROM gone) AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1 AND no <> $2) FROM hurried
+SELECT EXISTS (SELECT FROM gone) AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1 AND no <> $4) FROM hurried
 """
 
 # index: batch_leased.
-_LOST_RUNS: Final = "SELECT DISTINCT run_id FROM batch WHERE worker IS NOT NULL AND lease_until < now() LIMIT $1"
+_LOST: Final = """
+SELECT run_id, first_seq, last_seq, no, epoch FROM batch
+WHERE worker IS NOT NULL AND lease_until < now() ORDER BY lease_until LIMIT $1
+"""
 
-# index: batch_pkey, then delivery_pkey by range. A run at a time: its id alone tells in which partition to look.
+# index: batch_pkey, then delivery_pkey by range.
 _RECOVER: Final = f"""
 WITH expired AS (
     SELECT run_id, no FROM batch
-    WHERE run_id = $1 AND worker IS NOT NULL AND lease_until < now() ORDER BY no LIMIT $2 FOR UPDATE SKIP LOCKED
+    WHERE run_id = $1 AND no = $4 AND epoch = $5 AND worker IS NOT NULL AND lease_until < now() FOR UPDATE SKIP LOCKED
 ), freed AS (
     UPDATE batch AS b SET worker = NULL, lease_until = NULL, epoch = b.epoch + 1
     FROM expired AS e WHERE b.run_id = e.run_id AND b.no = e.no
@@ -90,7 +93,7 @@ WITH expired AS (
     SET state = CASE WHEN r.category = 'transactional' AND d.doubts = 0 THEN 'pending' ELSE 'unknown' END,
         reason = 'worker_lost', doubts = d.doubts + 1, changed_at = now()
     FROM freed AS b JOIN run AS r ON r.id = b.run_id
-    WHERE d.run_id = $1 AND {_MEMBERS} AND d.state = 'sending'
+    WHERE {_MEMBERS} AND d.state = 'sending'
     RETURNING d.run_id, d.seq, d.attempts, d.state
 ), noted AS (
     INSERT INTO delivery_attempt (run_id, seq, no, verdict, reason)
@@ -100,13 +103,22 @@ WITH expired AS (
 SELECT count(*) FROM freed
 """
 
+# index: batch_pkey.
+_WAITING: Final = """
+SELECT min(first_seq), max(last_seq)
+FROM (SELECT first_seq, last_seq FROM batch WHERE run_id = $1 AND worker IS NULL ORDER BY no LIMIT $2) AS b
+HAVING count(*) > 0
+"""
+
 # index: batch_pkey, then delivery_pkey by range.
 _CANCEL: Final = f"""
 WITH taken AS (
-    SELECT * FROM batch WHERE run_id = $1 AND worker IS NULL ORDER BY no LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT * FROM batch
+    WHERE run_id = $1 AND first_seq >= $2 AND last_seq <= $3 AND worker IS NULL ORDER BY no LIMIT $5
+    FOR UPDATE SKIP LOCKED
 ), cancelled AS (
-    UPDATE delivery AS d SET state = 'cancelled', reason = $2, changed_at = now()
-    FROM taken AS b WHERE d.run_id = $1 AND {_MEMBERS} AND d.state = 'pending'
+    UPDATE delivery AS d SET state = 'cancelled', reason = $4, changed_at = now()
+    FROM taken AS b WHERE d.seq BETWEEN b.first_seq AND b.last_seq AND {_MEMBERS} AND d.state = 'pending'
 ), gone AS (
     DELETE FROM batch AS b USING taken WHERE b.run_id = taken.run_id AND b.no = taken.no
 )
@@ -178,16 +190,20 @@ class BatchStore:
 
     async def settle(self, batch: ClaimedBatch) -> bool:
         """Deletes a batch that is through, or leaves its rest to be claimed when due; tells if it was the last."""
-        return bool(await self._connection.fetchval(_SETTLE, batch.run_id, batch.no, batch.epoch))
+        place = (batch.run_id, batch.first_seq, batch.last_seq, batch.no)
+        return bool(await self._connection.fetchval(_SETTLE, *place, batch.epoch))
 
     async def recover(self, limit: int) -> int:
         """Takes back batches whose lease ran out."""
-        lost = await self._connection.fetch(_LOST_RUNS, limit)
-        return sum([int(await self._connection.fetchval(_RECOVER, row["run_id"], limit)) for row in lost])
+        lost = await self._connection.fetch(_LOST, limit)
+        return sum([int(await self._connection.fetchval(_RECOVER, *batch)) for batch in lost])
 
     async def cancel(self, run_id: Id, reason: str, limit: int) -> int:
         """Cancels what is pending in unclaimed batches of a stopped run."""
-        return int(await self._connection.fetchval(_CANCEL, run_id, reason, limit))
+        places = await self._connection.fetchrow(_WAITING, run_id, limit)
+        if places is None:
+            return 0
+        return int(await self._connection.fetchval(_CANCEL, run_id, *places, reason, limit))
 
 
 def _columns_of(turn: Turn) -> tuple[Any, ...]:

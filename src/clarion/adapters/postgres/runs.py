@@ -81,17 +81,22 @@ UPDATE run SET recheck_at = NULL, snapshot_done = snapshot_done OR read_at > sta
 WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') RETURNING id
 """
 
-# index: run_by_campaign; then for each run run_rollup_by_run or delivery_pkey.
-_COUNT_SENT: Final = """
-SELECT r.campaign_id, sum(s.count)::bigint FROM run AS r CROSS JOIN LATERAL (
+# index: run_by_campaign, run_rollup_by_run.
+_RUNS_SENT: Final = """
+SELECT r.campaign_id, array_agg(r.id) FILTER (WHERE r.removed_at IS NULL) AS kept,
+       coalesce(sum(removed.count), 0)::bigint AS sent
+FROM run AS r LEFT JOIN LATERAL (
     SELECT sum(count) AS count FROM run_rollup
-    WHERE run_id = r.id AND r.removed_at IS NOT NULL AND state IN ('sent', 'delivered', 'bounced', 'complained')
-    UNION ALL
-    SELECT count(*) FROM delivery
-    WHERE run_id = r.id AND r.removed_at IS NULL AND state IN ('sent', 'delivered', 'bounced', 'complained')
-) AS s
+    WHERE run_id = r.id AND state IN ('sent', 'delivered', 'bounced', 'complained')
+) AS removed ON r.removed_at IS NOT NULL
 WHERE r.account_id = $1 AND r.campaign_id = ANY($2::bytea[]) AND r.test_address IS NULL
-GROUP BY r.campaign_id HAVING sum(s.count) > 0
+GROUP BY r.campaign_id
+"""
+
+# index: delivery_pkey by run. The ids come as a parameter: it tells in which partitions to look.
+_COUNT_SENT: Final = """
+SELECT run_id, count(*) FROM delivery
+WHERE run_id = ANY($1::bytea[]) AND state IN ('sent', 'delivered', 'bounced', 'complained') GROUP BY run_id
 """
 
 # index: run_pkey.
@@ -212,8 +217,12 @@ class RunStore:
 
     async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
         """How many messages of each of these campaigns left."""
-        rows = await self._connection.fetch(_COUNT_SENT, account_id, list(campaign_ids))
-        return {Id(campaign_id): count for campaign_id, count in rows}
+        campaigns = await self._connection.fetch(_RUNS_SENT, account_id, list(campaign_ids))
+        wanted = [run for row in campaigns for run in row["kept"] or ()]
+        found = await self._connection.fetch(_COUNT_SENT, wanted) if wanted else []
+        sent = {row["run_id"]: row["count"] for row in found}
+        totals = {Id(id_): removed + sum(sent.get(run, 0) for run in kept or ()) for id_, kept, removed in campaigns}
+        return {campaign_id: total for campaign_id, total in totals.items() if total}
 
     async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> int:
         """Moves runs where the table of transitions allows."""
