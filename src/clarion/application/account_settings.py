@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from clarion.application.access import checked_name
 from clarion.application.contact_rules import Refusal, read_line, read_timezone
+from clarion.application.pace_rules import read_domain_rates, read_rate
 from clarion.application.ports import Transaction
 from clarion.domain.access import Account, DateStyle
 from clarion.domain.errors import Invalid, NotFound, Problem
@@ -45,6 +46,8 @@ class AccountDraft:
     sandbox: str | UnsetType | None = UNSET
     retention_days: int | UnsetType | None = UNSET
     weight: int | UnsetType = UNSET
+    rate_per_second: float | UnsetType | None = UNSET
+    domain_rates: Mapping[str, float] | UnsetType = UNSET
 
 
 async def get_account(tx: Transaction, *, account_id: Id) -> Account:
@@ -85,6 +88,8 @@ async def update_account(tx: Transaction, *, account_id: Id, draft: AccountDraft
         raise Invalid.of(problems)
     if draft.date_style is not UNSET:
         changes["date_style"] = draft.date_style
+    if {"rate_per_second", "domain_rates"} & changes.keys():
+        await tx.pace.reopen(account_id)
     return await tx.accounts.update(dataclasses.replace(account, **changes))
 
 
@@ -136,4 +141,6 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "sandbox": _read_word,
     "retention_days": _read_days,
     "weight": _read_weight,
+    "rate_per_second": read_rate,
+    "domain_rates": read_domain_rates,
 }

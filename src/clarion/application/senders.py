@@ -8,12 +8,15 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import date
+from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
+from clarion.application.contact_rules import Refusal
+from clarion.application.pace_rules import WarmUpDraft, read_cap, read_domain_rates, read_rate, read_warm_up
 from clarion.application.ports import Transaction
 from clarion.application.ports.senders import Sealer
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
@@ -23,11 +26,9 @@ from clarion.rendering.addresses import AddressFault, parse_mailbox
 
 NAME_LIMIT: Final = 100
 CREDENTIAL_LIMIT: Final = 255
-RATE_LIMIT: Final = 100_000.0
-RATE_LEAST: Final = 0.001
-"""A message in 17 minutes; below it, the time until a message leaves has no end anybody would wait for."""
 _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.?", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
+_LIMIT_FIELDS: Final = {"rate_per_second": "ratePerSecond", "domain_rates": "domainRates", "daily_cap": "dailyCap"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,9 @@ class SenderDraft:
     from_address: str | UnsetType = UNSET
     max_connections: int | UnsetType = UNSET
     rate_per_second: float | UnsetType | None = UNSET
+    domain_rates: Mapping[str, float] | UnsetType | None = UNSET
+    daily_cap: int | UnsetType | None = UNSET
+    warm_up: WarmUpDraft | UnsetType | None = UNSET
 
 
 async def create_sender(tx: Transaction, *, account_id: Id, draft: SenderDraft, sealer: Sealer) -> Sender:
@@ -62,7 +66,7 @@ async def create_sender(tx: Transaction, *, account_id: Id, draft: SenderDraft, 
         created_at=now,
         updated_at=now,
     )
-    sender = _laid_over(blank, draft)
+    sender = _laid_over(blank, draft, now.date())
     sealed = sealer.seal(draft.password.encode()) if isinstance(draft.password, str) else None
     if not await tx.senders.add(account_id, sender, sealed):
         raise Conflict("SENDER_NAME_TAKEN", "Another sender has this name")
@@ -91,6 +95,8 @@ async def update_sender(
 ) -> Sender:
     """Changes a sender; batches claimed from then on use it as it is now. Runs in the caller's transaction.
 
+    What waits for room under a limit that changed is let go by the new one.
+
     Raises:
         NotFound: it is unknown or another account's.
         Invalid: with one problem per broken rule.
@@ -98,13 +104,15 @@ async def update_sender(
     """
     before = await get_sender(tx, account_id=account_id, sender_id=sender_id)
     sealed = await tx.senders.sealed_password(sender_id)
-    sender = _laid_over(before, draft)
+    sender = _laid_over(before, draft, (await tx.campaigns.now()).date())
     if isinstance(draft.password, str):
         sealed = sealer.seal(draft.password.encode())
     elif draft.password is None or sender.relay.username is None:
         sealed = None
     if not await tx.senders.replace(account_id, sender, sealed):
         raise Conflict("SENDER_NAME_TAKEN", "Another sender has this name")
+    if _limits_of(sender) != _limits_of(before):
+        await tx.pace.reopen(sender_id)
     return await get_sender(tx, account_id=account_id, sender_id=sender_id)
 
 
@@ -118,9 +126,10 @@ async def delete_sender(tx: Transaction, *, account_id: Id, sender_id: Id) -> No
     await get_sender(tx, account_id=account_id, sender_id=sender_id)
     if not await tx.senders.remove(account_id, sender_id):
         raise Conflict("SENDER_IN_USE", "A campaign uses this sender")
+    await tx.pace.forget(sender_id)
 
 
-def _laid_over(sender: Sender, draft: SenderDraft) -> Sender:
+def _laid_over(sender: Sender, draft: SenderDraft, today: date) -> Sender:
     """The sender with the draft laid over it; raises `Invalid` with everything that is wrong."""
     relay = sender.relay
     if draft.max_connections is UNSET and not relay.host:
@@ -135,12 +144,37 @@ def _laid_over(sender: Sender, draft: SenderDraft) -> Sender:
         relay=dataclasses.replace(relay, **said),
         name=sender.name if draft.name is UNSET else draft.name,
         from_address=sender.from_address if draft.from_address is UNSET else draft.from_address,
-        rate_per_second=sender.rate_per_second if draft.rate_per_second is UNSET else draft.rate_per_second,
     )
-    problems = [*_name_problems(result), *_relay_problems(result.relay), *_login_problems(result.relay, draft)]
+    limits, problems = _read_limits(draft, today)
+    problems += [*_name_problems(result), *_relay_problems(result.relay), *_login_problems(result.relay, draft)]
     if problems:
         raise Invalid.of(problems)
-    return result
+    return dataclasses.replace(result, **limits)
+
+
+def _read_limits(draft: SenderDraft, today: date) -> tuple[dict[str, Any], list[Problem]]:
+    """The limits that the draft names, and what is wrong with them."""
+    limits: dict[str, Any] = {
+        "rate_per_second": _read(read_rate, draft.rate_per_second),
+        "domain_rates": _read(read_domain_rates, {} if draft.domain_rates is None else draft.domain_rates),
+        "daily_cap": _read(read_cap, draft.daily_cap),
+        "warm_up": _read(lambda plan: read_warm_up(plan, today), draft.warm_up),
+    }
+    problems = [
+        Problem(_LIMIT_FIELDS[name], value.rule, value.message)
+        for name, value in limits.items()
+        if isinstance(value, Refusal)
+    ]
+    problems += [value for value in limits.values() if isinstance(value, Problem)]
+    return {name: value for name, value in limits.items() if value is not UNSET}, problems
+
+
+def _read(read: Callable[[Any], Any], value: object) -> Any:  # noqa: ANN401 - UNSET and None stay what they are
+    return value if value is UNSET or value is None else read(value)
+
+
+def _limits_of(sender: Sender) -> tuple[object, ...]:
+    return sender.rate_per_second, dict(sender.domain_rates), sender.daily_cap, sender.warm_up
 
 
 def _name_problems(sender: Sender) -> Iterator[Problem]:
@@ -149,8 +183,6 @@ def _name_problems(sender: Sender) -> Iterator[Problem]:
     mailbox = parse_mailbox(sender.from_address)
     if isinstance(mailbox, AddressFault):
         yield Problem("fromAddress", mailbox.rule, mailbox.message)
-    if sender.rate_per_second is not None and not RATE_LEAST <= sender.rate_per_second <= RATE_LIMIT:
-        yield Problem("ratePerSecond", "range", f"{RATE_LEAST:g} to {RATE_LIMIT:.0f}; leave it out for no limit")
 
 
 def _relay_problems(relay: SmtpRelay) -> Iterator[Problem]:

@@ -5,7 +5,8 @@ Where to read next: `application.access` for how a key is made and recognised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -46,7 +47,8 @@ class Account:
     `instance` (a host name), `organisation` and `sandbox` are how other vendors' callers name it; while one is None,
     any name that comes with a key of the account is accepted. `languages` are ISO 639-3 codes, the first the default.
     `retention_days` is how long deliveries are kept after their run ended; None: as long as the settings say.
-    `weight` is its share of the sending beside other accounts, set by an operator.
+    `weight` is its share of the sending beside other accounts, `rate_per_second` and `domain_rates` limit its mail over
+    all its senders, in messages a second; an operator sets these.
     """
 
     id: Id
@@ -61,6 +63,8 @@ class Account:
     sandbox: str | None = None
     retention_days: int | None = None
     weight: int = 1
+    rate_per_second: float | None = None
+    domain_rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

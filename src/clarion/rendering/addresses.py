@@ -84,6 +84,11 @@ def parse_email(text: str) -> EmailAddress | AddressFault:
     return EmailAddress(f"{local}@{domain}", f"{local.lower()}@{domain}")
 
 
+def parse_domain(text: str) -> str | AddressFault:
+    """Reads the domain of an address, alone, as strictly; gives it in lower-case A-labels."""
+    return _domain_to_ascii(text.strip(STRIPPED))
+
+
 def is_mailbox(address: str) -> bool:
     """Whether this is, to the letter, a `mailbox` that `parse_email` gave: the last look before the wire."""
     if len(address) <= ADDRESS_LIMIT and "xn--" not in address and _ASCII_ADDRESS.fullmatch(address):

@@ -177,14 +177,15 @@ GOLDEN = {
     "contacts": "id externalId email phone firstName lastName language timezone attributes consent status "
     "identities lastSeenAt createdAt updatedAt",
     "groups": "id name members createdAt",
-    "senders": "id name host port security username fromAddress maxConnections ratePerSecond createdAt updatedAt",
+    "senders": "id name host port security username fromAddress maxConnections ratePerSecond "
+    "domainRates dailyCap warmUp createdAt updatedAt",
     "keys": "id name permissions ownerEmail createdAt expiresAt lastUsedAt revokedAt",
     "suppressions": "id channel address reason source createdAt",
     "imports": "id state format group groupId problem bytesReceived rowsRead rowsCreated rowsUpdated rowsRejected "
     "createdAt receivedAt finishedAt",
     "fields": "id key name type featured priority createdAt",
     "runs": "id number campaignId campaignName ordinal status statusReason category selectedCount startedAt finishedAt "
-    "testAddress acceptsUntil recheckAt",
+    "testAddress acceptsUntil recheckAt removedAt",
 }
 
 

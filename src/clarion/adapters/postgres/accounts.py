@@ -15,7 +15,7 @@ from clarion.domain.ids import Id
 
 _ACCOUNT = (
     "id, name, created_at, timezone, country, languages, date_style, instance, organisation, sandbox, retention_days, "
-    "weight"
+    "weight, rate_per_second, domain_rates"
 )
 
 _INSERT_ACCOUNT = f"INSERT INTO account (id, name) VALUES ($1, $2) RETURNING {_ACCOUNT}"
@@ -26,7 +26,8 @@ _FIND_ACCOUNT = f"SELECT {_ACCOUNT} FROM account WHERE id = $1"
 # index: account_pkey.
 _UPDATE_ACCOUNT = f"""
 UPDATE account SET name = $2, timezone = $3, country = $4, languages = $5, date_style = $6, instance = $7,
-    organisation = $8, sandbox = $9, retention_days = $10, weight = $11
+    organisation = $8, sandbox = $9, retention_days = $10, weight = $11,
+    rate_per_second = $12, domain_rates = $13
 WHERE id = $1 RETURNING {_ACCOUNT}
 """
 
@@ -142,6 +143,8 @@ _values = attrgetter(
     "sandbox",
     "retention_days",
     "weight",
+    "rate_per_second",
+    "domain_rates",
 )
 
 

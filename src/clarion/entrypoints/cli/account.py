@@ -78,6 +78,13 @@ def change(
     weight: Annotated[
         int | None, typer.Option(help="Its share of the sending beside other accounts, 1 to 100; 1 for a new account.")
     ] = None,
+    rate_per_second: Annotated[
+        float | None, typer.Option(help="Messages a second over all its senders; 0: no limit.")
+    ] = None,
+    domain_rate: Annotated[
+        list[str] | None,
+        typer.Option(help="Messages a second to a domain, such as mail.example=20; name all, or '' for none."),
+    ] = None,
 ) -> None:
     """Change the given settings of an account; an empty text clears a country or a name that callers use."""
     account_id = _id(account)
@@ -92,6 +99,8 @@ def change(
         sandbox=UNSET if sandbox is None else sandbox or None,
         retention_days=UNSET if retention_days is None else retention_days or None,
         weight=UNSET if weight is None else weight,
+        rate_per_second=UNSET if rate_per_second is None else rate_per_second or None,
+        domain_rates=UNSET if not domain_rate else dict(_rate(said) for said in domain_rate if said),
     )
     _print(_in_transaction(lambda tx: update_account(tx, account_id=account_id, draft=draft)))
 
@@ -101,6 +110,14 @@ def _id(text: str) -> Id:
     if account_id is None:
         raise NotFound("account")
     return account_id
+
+
+def _rate(said: str) -> tuple[str, float]:
+    domain, _, rate = said.rpartition("=")
+    try:
+        return domain, float(rate)
+    except ValueError:
+        raise typer.BadParameter("a domain and its messages a second, such as mail.example=20") from None
 
 
 def _print(account: Account) -> None:
@@ -116,6 +133,8 @@ def _print(account: Account) -> None:
         "sandbox": account.sandbox,
         "keeps": f"{account.retention_days} days" if account.retention_days else None,
         "weight": account.weight,
+        "rate": f"{account.rate_per_second:g}/s" if account.rate_per_second else None,
+        "domain rates": ",".join(f"{domain}={rate:g}/s" for domain, rate in account.domain_rates.items()),
     }
     for name, value in rows.items():
         print(f"{name:<13}{value or '-'}")

@@ -81,6 +81,10 @@ class AccountSettingsView(msgspec.Struct, rename="camel"):
     sandbox: str | None
     retention_days: int | None
     weight: int
+    rate_per_second: float | None
+    """Messages per second over all senders, set by the operator; null is no limit."""
+    domain_rates: dict[str, float]
+    """Messages per second by recipient domain over all senders, set by the operator."""
     created_at: datetime
 
     @classmethod
@@ -98,6 +102,8 @@ class AccountSettingsView(msgspec.Struct, rename="camel"):
             sandbox=account.sandbox,
             retention_days=account.retention_days,
             weight=account.weight,
+            rate_per_second=account.rate_per_second,
+            domain_rates=dict(account.domain_rates),
             created_at=account.created_at,
         )
 

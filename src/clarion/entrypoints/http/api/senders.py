@@ -5,18 +5,26 @@ A password goes in and never comes out again. Read `application.senders` for the
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from clarion.application.pace_rules import (
+    CAP_LIMIT,
+    DAYS_LIMIT,
+    DOMAINS_LIMIT,
+    FACTOR_LEAST,
+    FACTOR_LIMIT,
+    RATE_LEAST,
+    RATE_LIMIT,
+    WarmUpDraft,
+)
 from clarion.application.ports import Transaction
 from clarion.application.senders import (
     CREDENTIAL_LIMIT,
     NAME_LIMIT,
-    RATE_LEAST,
-    RATE_LIMIT,
     SenderDraft,
     create_sender,
     delete_sender,
@@ -39,6 +47,34 @@ Connections = Annotated[int, Meta(ge=1, le=MAX_CONNECTIONS_LIMIT, description="P
 Rate = Annotated[float, Meta(ge=RATE_LEAST, le=RATE_LIMIT, description="Messages per second; null is no limit.")]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, examples=["Main relay"])]
 
+DomainRates = Annotated[
+    dict[str, Annotated[float, Meta(ge=RATE_LEAST, le=RATE_LIMIT)]],
+    Meta(
+        max_length=DOMAINS_LIMIT,
+        description="Messages per second by recipient domain; given anew it replaces all of them.",
+        examples=[{"mail.example": 20}],
+    ),
+]
+Messages = Annotated[int, Meta(ge=1, le=CAP_LIMIT)]
+PerDay = Annotated[list[Messages], Meta(min_length=1, max_length=DAYS_LIMIT, examples=[[50, 100, 200]])]
+StartsOn = Annotated[date, Meta(description="The first day of the plan, in UTC; today when left out.")]
+Growth = Annotated[float, Meta(ge=FACTOR_LEAST, le=FACTOR_LIMIT, description="How many times the day before.")]
+DailyCap = Annotated[Messages, Meta(description="Messages a day, which begins at midnight UTC; null is no cap.")]
+
+
+class WarmUpInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A plan by which the daily cap grows: `perDay`, or `start`, `factor` and `until` of which it is made."""
+
+    starts_on: StartsOn | None = None
+    per_day: PerDay | None = None
+    start: Annotated[Messages, Meta(description="Messages of the first day.")] | None = None
+    factor: Growth | None = None
+    until: Annotated[Messages, Meta(description="Messages of the last day.")] | None = None
+
+    def draft(self) -> WarmUpDraft:
+        """The same for the use case."""
+        return WarmUpDraft(**{name: getattr(self, name) for name in self.__struct_fields__})
+
 
 class SenderPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """Changes to a sender. What is left out stays as it is; null clears a field."""
@@ -52,10 +88,16 @@ class SenderPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     from_address: FromAddress | UnsetType = UNSET
     max_connections: Connections | UnsetType = UNSET
     rate_per_second: Rate | UnsetType | None = UNSET
+    domain_rates: DomainRates | UnsetType | None = UNSET
+    daily_cap: DailyCap | UnsetType | None = UNSET
+    warm_up: WarmUpInput | UnsetType | None = UNSET
 
     def draft(self) -> SenderDraft:
         """The same for the use case."""
-        return SenderDraft(**{name: getattr(self, name) for name in self.__struct_fields__})
+        said = {name: getattr(self, name) for name in self.__struct_fields__}
+        if isinstance(self.warm_up, WarmUpInput):
+            said["warm_up"] = self.warm_up.draft()
+        return SenderDraft(**said)
 
 
 class SenderInput(SenderPatch, kw_only=True):
@@ -67,6 +109,13 @@ class SenderInput(SenderPatch, kw_only=True):
     security: Annotated[Security, Meta(description="A login is sent over TLS only, except on loopback.")]
     from_address: FromAddress
     max_connections: Connections = DEFAULT_CONNECTIONS
+
+
+class WarmUpView(msgspec.Struct, rename="camel"):
+    """A warm-up plan, day by day."""
+
+    starts_on: date
+    per_day: list[int]
 
 
 class SenderView(msgspec.Struct, rename="camel", kw_only=True):
@@ -81,6 +130,9 @@ class SenderView(msgspec.Struct, rename="camel", kw_only=True):
     from_address: str
     max_connections: int
     rate_per_second: float | None
+    domain_rates: dict[str, float]
+    daily_cap: int | None
+    warm_up: WarmUpView | None
     created_at: datetime
     updated_at: datetime
 
@@ -97,6 +149,9 @@ class SenderView(msgspec.Struct, rename="camel", kw_only=True):
             from_address=sender.from_address,
             max_connections=sender.relay.max_connections,
             rate_per_second=sender.rate_per_second,
+            domain_rates=dict(sender.domain_rates),
+            daily_cap=sender.daily_cap,
+            warm_up=WarmUpView(sender.warm_up.starts_on, list(sender.warm_up.per_day)) if sender.warm_up else None,
             created_at=sender.created_at,
             updated_at=sender.updated_at,
         )
