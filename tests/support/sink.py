@@ -15,6 +15,7 @@ import signal
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -84,6 +85,9 @@ class Sink:
         self._log = log
         self._keep_data = keep_data
         self._waiters: list[tuple[int, asyncio.Event]] = []
+        self.is_holding = False
+        self.held: list[Callable[[], None]] = []
+        self.has_held = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -127,6 +131,18 @@ class Sink:
         if len(self.accepted) < count:
             async with asyncio.timeout(patience_s):
                 await event.wait()
+
+    def hold(self) -> None:
+        """From now on accepts as before and says so only when released; `has_held` tells that a client waits so."""
+        self.is_holding = True
+        self.has_held.clear()
+
+    def release(self) -> None:
+        """Answers everybody who waits, and all others at once from now on."""
+        self.is_holding = False
+        held, self.held = self.held, []
+        for answer in held:
+            answer()
 
     async def wait_deserted(self, patience_s: float = 10.0) -> None:
         """Waits until no client is connected."""

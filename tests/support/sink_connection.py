@@ -225,7 +225,11 @@ class SinkConnection(SinkWire):
         if script is not None and script.act == "slow":
             self._hold(script.delay_s, b"250 2.0.0 accepted at last\r\n")
         elif not self._act(script, "after-dot"):
-            self._say(f"250 2.0.0 accepted as {self._number}-{self._done}\r\n".encode())
+            answer = f"250 2.0.0 accepted as {self._number}-{self._done}\r\n".encode()
+            if self._sink.is_holding:
+                self._hold_back(answer)
+                return
+            self._say(answer)
             self._act(script, "after-answer")
 
     def _record(self, sender: str, recipients: tuple[str, ...], data: bytes, parameters: tuple[str, ...]) -> None:

@@ -201,6 +201,12 @@ class SinkWire(asyncio.Protocol):
         self._held = True
         asyncio.get_running_loop().call_later(seconds, self._resume, reply)
 
+    def _hold_back(self, reply: bytes) -> None:
+        self._flush()
+        self._held = True
+        self._sink.held.append(lambda: self._resume(reply))
+        self._sink.has_held.set()
+
     def _resume(self, reply: bytes) -> None:
         self._held = False
         self._say(reply)
