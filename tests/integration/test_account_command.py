@@ -38,6 +38,10 @@ def test_an_account_is_made_listed_set_and_shown(place: dict[str, str]) -> None:
     assert "timezone     Africa/Nairobi\n" in changed.stdout
     assert "languages    eng,swa\n" in changed.stdout
     assert "weight       3\n" in account(place, "set", found[1], "--weight", "3").stdout
+    limited = account(place, "set", found[1], "--rate-per-second", "50", "--domain-rate", "Mail.example=20").stdout
+    assert "rate         50/s\ndomain rates mail.example=20/s\n" in limited
+    unlimited = account(place, "set", found[1], "--rate-per-second", "0", "--domain-rate", "").stdout
+    assert "rate         -\ndomain rates -\n" in unlimited
     cleared = account(place, "set", found[1], "--sandbox", "")
     assert "sandbox      -\n" in cleared.stdout
     assert account(place, "show", found[1]).stdout == cleared.stdout
@@ -51,4 +55,6 @@ def test_an_unknown_account_is_told(place: dict[str, str], which: str) -> None:
 def test_a_wrong_setting_is_told(place: dict[str, str]) -> None:
     made = account(place, "create", "Acme").stdout.split()[1]
     assert isinstance(account(place, "set", made, "--timezone", "Mars/Phobos").exception, Invalid)
+    assert isinstance(account(place, "set", made, "--domain-rate", "nowhere=1").exception, Invalid)
+    assert account(place, "set", made, "--domain-rate", "mail.example").exit_code == 2
     assert account(place, "set", made, "--date-style", "backwards").exit_code == 2
