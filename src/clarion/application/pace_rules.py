@@ -74,7 +74,7 @@ def read_warm_up(draft: WarmUpDraft, today: date) -> WarmUp | Problem:
     if isinstance(per_day, Problem):
         return per_day
     if not 1 <= len(per_day) <= DAYS_LIMIT:
-        return Problem("warmUp.perDay", "length", f"a plan of 1 to {DAYS_LIMIT} days")
+        return Problem("warmUp.perDay", "maxItems", f"a plan of 1 to {DAYS_LIMIT} days")
     if not all(1 <= messages <= CAP_LIMIT for messages in per_day):
         return Problem("warmUp.perDay", "range", f"1 to {CAP_LIMIT} messages on each day")
     return WarmUp(draft.starts_on or today, tuple(per_day))

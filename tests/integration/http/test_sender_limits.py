@@ -62,7 +62,7 @@ async def test_a_plan_by_growth_is_shown_day_by_day_and_starts_today(caller: Cal
         ({"warmUp": {"perDay": [1], "start": 1}}, "warmUp", "oneOf"),
         ({"warmUp": {"start": 1, "factor": 2}}, "warmUp.until", "required"),
         ({"warmUp": {"start": 100, "factor": 2, "until": 50}}, "warmUp.until", "range"),
-        ({"warmUp": {"start": 1, "factor": 1.01, "until": 1000000}}, "warmUp.perDay", "length"),
+        ({"warmUp": {"start": 1, "factor": 1.01, "until": 1000000}}, "warmUp.perDay", "maxItems"),
     ],
 )
 async def test_a_limit_that_breaks_a_rule_is_refused_and_nothing_is_stored(
