@@ -14,10 +14,11 @@ import re
 import secrets
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -78,6 +79,7 @@ queue_there = Gauge(
     ["role"],
     multiprocess_mode="livemin",
 )
+log_lines_lost = Counter("clarion_log_lines_lost_total", "Log lines that could not be written")
 requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
 request_seconds = Histogram("clarion_http_request_seconds", "How long answers took", ["method", "route"])
 
@@ -183,7 +185,7 @@ def configure_logging(*, level: str, style: str, process: str) -> None:
     structlog.configure(
         processors=[*stamp, *shape],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -194,6 +196,25 @@ def configure_logging(*, level: str, style: str, process: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, getattr(logging, level.upper())), force=True)
+
+
+class _Unfailing:
+    """A stream that a full or broken disk never makes an error of: what cannot be written is counted and left out."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes the lines, or counts that it could not."""
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError):
+            log_lines_lost.inc()
+
+    def flush(self) -> None:
+        """Brings out what was written, if it can."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
