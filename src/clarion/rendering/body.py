@@ -1,8 +1,8 @@
 """Subject and bodies of one message, compiled into a single template and rendered in one call.
 
-The three parts and the MIME lines between them are one template, because a call into the engine costs more than the
-text it carries. Line ends, dots at line starts and separators that are known beforehand are settled when compiling, so
-that most deliveries need no second look. Where to read next: `templates`, `markup`.
+The three parts are one template, because a call into the engine costs more than the text it carries; what is the same
+for everyone is left out of it (`skeleton`). Line ends, dots at line starts and separators that are known beforehand are
+settled when compiling, so that most deliveries need no second look. Where to read next: `templates`, `markup`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ from clarion.rendering.nodes import (
     variables_of,
 )
 from clarion.rendering.plaintext import text_of_html
+from clarion.rendering.skeleton import SEPARATOR, Skeleton
 from clarion.rendering.templates import CompiledTemplate, RenderFault
 
-_SEPARATOR: Final = "\x1e"
+_SEPARATOR: Final = SEPARATOR.encode()
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _HTML_START: Final = "{% autoescape 'html' %}"
 _HTML_END: Final = "{% endautoescape %}"
@@ -54,8 +55,8 @@ class Body:
     """A message's subject, text and HTML, compiled. `variables` and `optional` are the dotted names they look up."""
 
     __slots__ = (
-        "_always_careful", "_early_dots", "_fast", "_frame", "_given", "_nodes", "_plain", "_subject", "derived_text",
-        "optional", "variables",
+        "_always_careful", "_early_dots", "_frame", "_gaps", "_given", "_nodes", "_plain", "_skeleton", "_subject",
+        "derived_text", "optional", "variables",
     )  # fmt: skip
 
     def __init__(self, subject: list[Node], text: list[Node], html: list[Node], *, boundary: str, facts: RunFacts,
@@ -76,7 +77,8 @@ class Body:
         self._early_dots = not (_may_print_dot(text) or _may_print_dot(html))
         self._subject = _fixed_subject(subject)
         self._plain: CompiledTemplate | None = None
-        self._fast = self._compiled(early_dots=self._early_dots)
+        self._skeleton = Skeleton(self._frame, [_dotted(part) if self._early_dots else part for part in (text, html)])
+        self._gaps = self._compiled(*self._skeleton.sources, between=SEPARATOR)
 
     @classmethod
     def read(cls, content: EmailContent, boundary: str, facts: RunFacts, problems: list[Problem]) -> Body | None:
@@ -94,37 +96,37 @@ class Body:
         except RenderFault as fault:
             problems.append(Problem("message.email.html", "template", str(fault)))
             return None
-        if body._fast.is_too_expensive():
+        if body._gaps.is_too_expensive():
             problems.append(Problem("message.email.html", "tooExpensive", "the message could grow without measure"))
         return body
 
-    def _compiled(self, *, early_dots: bool) -> CompiledTemplate:
-        subject, text, html = self._nodes
-        before, between, after = self._frame
-        text_source, html_source = (engine_source(_dotted(part) if early_dots else part) for part in (text, html))
+    def _compiled(self, text: str, html: str, *, before: str = "", between: str, after: str = "") -> CompiledTemplate:
+        subject = engine_source(self._nodes[0])
         source = (
-            f"{engine_source(subject)}{_SEPARATOR}{before}{text_source}{between}"
-            f"{_HTML_START}{html_source}{_HTML_END}{after}\n"  # the engine drops one line end at the very end
+            f"{subject}{SEPARATOR}{before}{text}{between}"
+            f"{_HTML_START}{html}{_HTML_END}{after}\n"  # the engine drops one line end at the very end
         )
-        return CompiledTemplate(source, [*subject, *text, *html], self._given)
+        return CompiledTemplate(source, [node for part in self._nodes for node in part], self._given)
 
     def render(
         self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT
-    ) -> tuple[str, str, bool]:
+    ) -> tuple[str, list[bytes], bool]:
         """Subject value and body for one person, and whether dots at line starts still have to be doubled.
 
-        Raises: RenderFault when the data does not fit.
+        The body comes in pieces, to be joined. Raises: RenderFault when the data does not fit, UnicodeError.
         """
         data, size, careful = self._data(contact, urls, context)
-        template = self._slow() if careful else self._fast
-        printed, _, content = template.render(size, data).partition(_SEPARATOR)
-        subject = self._subject if self._subject is not None else _subject(printed)
         if careful:
-            if "\0" in content or _SEPARATOR in content:
+            printed, _, content = self._whole().render(size, data).partition(SEPARATOR)
+            if "\0" in content or SEPARATOR in content:
                 msg = "the data holds a NUL or separator character"
                 raise RenderFault(msg)
-            content = crlf(content)
-        return subject, content, careful or not self._early_dots
+            pieces = [crlf(content).encode()]
+        else:
+            first, *gaps = self._gaps.render(size, data).encode().split(_SEPARATOR)
+            printed, pieces = first.decode(), self._skeleton.filled(gaps)
+        subject = self._subject if self._subject is not None else _subject(printed)
+        return subject, pieces, careful or not self._early_dots
 
     def parts(
         self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT
@@ -147,11 +149,12 @@ class Body:
         careful = self._always_careful or person.is_special or context.is_special
         return data, person.size + context.size, careful
 
-    def _slow(self) -> CompiledTemplate:
-        if not self._early_dots:
-            return self._fast
+    def _whole(self) -> CompiledTemplate:
+        """Everything in one piece: line ends and dots are seen to when it is printed."""
         if self._plain is None:
-            self._plain = self._compiled(early_dots=False)
+            before, between, after = self._frame
+            text, html = (engine_source(part) for part in self._nodes[1:])
+            self._plain = self._compiled(text, html, before=before, between=between, after=after)
         return self._plain
 
 

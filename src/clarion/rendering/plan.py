@@ -97,9 +97,9 @@ class EmailPlan:
         envelope = self._envelope
         urls = envelope.urls(seq)
         try:
-            subject, content, careful = self._body.render(contact, urls, context)
+            subject, pieces, careful = self._body.render(contact, urls, context)
             headers, message_id = envelope.headers(seq, address, subject, date, urls)
-            data = (headers + content).encode()
+            data = b"".join([headers.encode(), *pieces])
         except (RenderFault, UnicodeError) as fault:
             return Refusal(Reason.RENDER_FAILED, str(fault) if isinstance(fault, RenderFault) else _NOT_TEXT)
         if careful:
