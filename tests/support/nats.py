@@ -18,6 +18,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import nats
+
+from clarion.adapters.queue.jetstream import Place
+
 READY_S = 30.0
 
 
@@ -107,6 +111,15 @@ class NatsServer:
     def wipe(self) -> None:
         """Deletes its data; it must not be running."""
         shutil.rmtree(self._folder / "data", ignore_errors=True)
+
+
+async def purge(place: Place) -> None:
+    """Makes the stream forget everything that was said, as if it had never been stored."""
+    client = await nats.connect(list(place.servers))
+    try:
+        await client.jetstream().purge_stream(place.prefix)
+    finally:
+        await client.close()
 
 
 @contextmanager

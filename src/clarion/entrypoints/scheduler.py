@@ -24,8 +24,8 @@ LET_GO_S: Final = 0.5
 """How often what waits for its pace is looked at."""
 SWEEP_S: Final = 60.0
 """How often what has had its time is removed."""
-ANNOUNCE_S: Final = 0.02
-"""How soon more is announced while more is waiting."""
+ANNOUNCE_S: Final = 0.005
+"""The least time between two announcements of a lane: calls that come meanwhile are announced together."""
 
 
 @dataclass(slots=True)
@@ -81,8 +81,9 @@ class Scheduler:
 
         async def announce() -> None:
             rung = self._rung
-            is_more = await announcing.announce(self.database, announcer, lane)
-            await (asyncio.sleep(ANNOUNCE_S) if is_more else set_within(rung, IDLE_S))
+            again_s = await announcing.announce(self.database, announcer, lane)
+            await asyncio.sleep(ANNOUNCE_S)
+            await set_within(rung, again_s)
 
         return announce
 

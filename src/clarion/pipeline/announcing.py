@@ -18,6 +18,11 @@ AT_ONCE: Final = 32
 """Announcements of a lane that no worker has heard yet, at most."""
 PER_SENDER: Final = 16
 """Batches of a sender that are announced and not claimed, at most about: a slow one must not fill the queue."""
+FULL_S: Final = 0.02
+"""When to look again after as much was announced as there was room for."""
+CROWDED_S: Final = 0.1
+"""When to look again while a sender has enough announced."""
+IDLE_S: Final = 1.0
 
 
 class Announcer(Protocol):
@@ -32,25 +37,27 @@ class Announcer(Protocol):
         ...
 
 
-async def announce(database: Database, announcer: Announcer, lane: Lane) -> bool:
-    """Announces the lane's next batches; returns whether more are waiting for others to be heard.
+async def announce(database: Database, announcer: Announcer, lane: Lane) -> float:
+    """Announces the lane's next batches; returns in how many seconds to look again, if nothing happens before.
 
     Does nothing while the queue is away: workers then look for themselves. Safe to repeat, and from several schedulers
     at once, because a claim takes each batch once however often it is announced.
     """
     hearing = await announcer.hearing(lane)
     if hearing is None:
-        return False
+        return IDLE_S
     room = AT_ONCE - hearing.unheard
     async with database.reading() as tx:
         if hearing.is_new:
             await tx.announcements.forget(lane)
         if room <= 0:
-            return True
-        picked, is_more = await tx.announcements.pick(lane, room, PER_SENDER)
+            return FULL_S
+        picked, is_crowded = await tx.announcements.pick(lane, room, PER_SENDER)
     unsaid = await announcer.announce(lane, picked) if picked else ()
     if unsaid:
         async with database.reading() as tx:
             await tx.announcements.take_back(unsaid)
     telemetry.batches_announced.labels(lane).inc(len(picked) - len(unsaid))
-    return is_more
+    if len(picked) >= room:
+        return FULL_S
+    return CROWDED_S if is_crowded else IDLE_S

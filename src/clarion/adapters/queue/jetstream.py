@@ -78,6 +78,7 @@ class JetStream:
 
     async def consumer(self, lane: str, channel: str) -> ConsumerInfo:
         """How a consumer stands; makes it, and the stream, when it is missing. Raises `Away`."""
+        await self.until_connected()
         context, name = self._answering(), f"{lane}-{channel}"
         try:
             try:
@@ -113,7 +114,7 @@ class JetStream:
         return f"NATS {version.major}.{version.minor}, {info.streams} streams, {self._place.replicas} copies of ours"
 
     async def until_connected(self) -> None:
-        """Returns once NATS greets us. Raises `Away` when it does not within two seconds."""
+        """Returns once NATS has ever greeted us. Raises `Away` when it does not within two seconds."""
         try:
             async with asyncio.timeout(2 * ANSWER_S):
                 await self._greeted.wait()

@@ -38,7 +38,7 @@ WAITING_S: Final = 0.5
 """How long it keeps them before another worker may have them."""
 REST_S: Final = 1.0
 """How long an announcement rests when nobody seems to have room for its sender."""
-_SAID: Final = re.compile(rb"([0-9a-f]{24}) (\d{1,10}) (\d{1,10}) ([0-9a-f]{24})")
+_SAID: Final = re.compile(rb"([0-9a-f]{24}) (-?\d{1,10}) (\d{1,10}) ([0-9a-f]{24})")
 
 
 def to_bytes(announced: Announced) -> bytes:
@@ -226,7 +226,7 @@ class NatsQueue:
         async with self._database.reading() as tx:
             batch = await tx.batches.claim_named(worker, run_id, no, epoch, lease)
             if batch is None:
-                await tx.announcements.take_back([heard.announced])
+                await tx.announcements.put_off(heard.announced)
         with contextlib.suppress(NatsError):
             await heard.message.ack()
         return batch
@@ -252,7 +252,6 @@ class NatsQueue:
             try:
                 async with asyncio.timeout(FETCH_S):
                     await desk.wanted.wait()
-                desk.wanted.clear()
                 (message,) = await subscription.fetch(1, timeout=FETCH_S)
             except TimeoutError:
                 await self._stream.consumer(desk.lane, desk.channel)  # raises when it is not there any more
@@ -266,6 +265,7 @@ class NatsQueue:
             telemetry.logger().warning(telemetry.Event.QUEUE_NONSENSE, lane=desk.lane)
             await message.term()
             return
+        desk.wanted.clear()
         heard = _Heard(announced, message)
         desk.waiting.append(heard)
         asyncio.get_running_loop().call_later(WAITING_S, self._tire, desk, heard)

@@ -32,14 +32,19 @@ class Announcements(Protocol):
     """The times of announcement kept with batches; a claim of whatever kind clears that of its batch."""
 
     async def pick(self, lane: Lane, limit: int, per_sender: int) -> tuple[list[Announced], bool]:
-        """Marks the lane's next due batches as announced, in the order of claims, and tells if more may be waiting.
+        """Marks the lane's next due batches as announced, in the order of claims.
 
-        Passes over senders that have `per_sender` announced ones already. What was announced long ago counts as never.
+        Passes over senders that have `per_sender` announced ones already, and tells whether there are any. What was
+        announced long ago counts as never.
         """
         ...
 
     async def take_back(self, announced: Sequence[Announced]) -> None:
         """Makes batches of this epoch, if nobody holds them, as if they had never been announced."""
+        ...
+
+    async def put_off(self, announced: Announced) -> None:
+        """Takes one back if it cannot be claimed yet, because its run is paused or it is not due."""
         ...
 
     async def forget(self, lane: Lane) -> None:
