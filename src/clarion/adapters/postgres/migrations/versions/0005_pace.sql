@@ -69,25 +69,33 @@ $limits$;
 -- The write does not wait for the disk: the intent that follows does, and takes it along.
 CREATE FUNCTION book(the_account bytea, the_sender bytea, domains text[], counts int[], patience_s double precision)
 RETURNS TABLE (domain text, room int, refused_by bytea, may_go int, wait_s double precision, held_by bytea)
-LANGUAGE plpgsql AS $book$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $book$
 #variable_conflict use_column
 DECLARE
     moment timestamptz := clock_timestamp();
     today date := (moment AT TIME ZONE 'UTC')::date;
+    limits record;
+    locked int;
 BEGIN
 PERFORM set_config('synchronous_commit', 'off', true);
-INSERT INTO pace (owner, domain)
-SELECT owner, domain FROM limits_of(the_account, the_sender, domains, today) ORDER BY owner, domain
-ON CONFLICT DO NOTHING;
-PERFORM FROM pace JOIN limits_of(the_account, the_sender, domains, today) AS l USING (owner, domain)
+SELECT array_agg(owner) AS owners, array_agg(domain) AS domains, array_agg(rate) AS rates, array_agg(cap) AS caps
+INTO limits FROM limits_of(the_account, the_sender, domains, today);
+PERFORM FROM pace JOIN unnest(limits.owners, limits.domains) AS l (owner, domain) USING (owner, domain)
 ORDER BY owner, domain FOR UPDATE OF pace;
+GET DIAGNOSTICS locked = ROW_COUNT;
 moment := clock_timestamp();
-today := (moment AT TIME ZONE 'UTC')::date;
+IF locked < cardinality(limits.owners) OR today < (moment AT TIME ZONE 'UTC')::date THEN
+    INSERT INTO pace (owner, domain) SELECT * FROM unnest(limits.owners, limits.domains) ORDER BY 1, 2
+    ON CONFLICT DO NOTHING;
+    RETURN QUERY SELECT * FROM book(the_account, the_sender, domains, counts, patience_s);
+    RETURN;
+END IF;
 RETURN QUERY
 WITH bucket AS MATERIALIZED (
     SELECT owner, domain, p.next_free_at, least(l.rate, slowed_rate(p, moment)) AS speed,
            l.cap - CASE WHEN p.day = today THEN p.used ELSE 0 END AS remaining
-    FROM limits_of(the_account, the_sender, domains, today) AS l JOIN pace AS p USING (owner, domain)
+    FROM unnest(limits.owners, limits.domains, limits.rates, limits.caps) AS l (owner, domain, rate, cap)
+         JOIN pace AS p USING (owner, domain)
 ), asked AS MATERIALIZED (
     SELECT a.domain, least(a.messages, b.free) AS room, b.owner AS refused_by
     FROM unnest(domains, counts) AS a (domain, messages) LEFT JOIN LATERAL (
