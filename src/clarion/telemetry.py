@@ -60,6 +60,7 @@ class Event(StrEnum):
     QUEUE_NONSENSE = "queue.nonsense"
     BATCH_FAILED = "batch.failed"
     BATCH_RESCUED = "batch.rescued"
+    QUARANTINED = "batch.quarantined"
     SENDER_SLOWED = "sender.slowed"
     PARTITIONS_MADE = "retention.partitions_made"
     RETENTION_PASSED = "retention.passed"
@@ -70,6 +71,9 @@ turns = Histogram(
     "clarion_turn_seconds",
     "How long recording a window and intending the next takes in the database",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+quarantined = Counter(
+    "clarion_deliveries_quarantined_total", "Deliveries given up because sending them failed in Clarion"
 )
 batches_rescued = Counter("clarion_batches_rescued_total", "Batches whose lease ran out with their worker")
 batches_announced = Counter("clarion_batches_announced_total", "Batches announced on NATS", ["lane"])

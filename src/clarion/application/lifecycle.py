@@ -62,15 +62,17 @@ async def start(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Started:
     return Started(await _read(tx, account_id, campaign_id), triggered=True, instances_created=audience.eligible)
 
 
-async def pause(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Campaign:
+async def pause(tx: Transaction, *, account_id: Id, campaign_id: Id, reason: str | None = None) -> Campaign:
     """Holds a running campaign; what is on the wire finishes, nothing new goes out and no call is taken.
+
+    `reason` is said when nobody asked for the pause.
 
     Raises:
         NotFound: it is unknown or another account's.
         Conflict: `CAMPAIGN_NOT_RUNNING`.
     """
-    await _move(tx, account_id, campaign_id, CampaignState.PAUSED, "CAMPAIGN_NOT_RUNNING")
-    await tx.runs.move_active(campaign_id, RunState.PAUSED)
+    await _move(tx, account_id, campaign_id, CampaignState.PAUSED, "CAMPAIGN_NOT_RUNNING", reason=reason)
+    await tx.runs.move_active(campaign_id, RunState.PAUSED, reason)
     return await _read(tx, account_id, campaign_id)
 
 

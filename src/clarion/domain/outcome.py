@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CONTACT_BLOCKED = "contact_blocked"
     INVALID_ADDRESS = "invalid_address"
     RENDER_FAILED = "render_failed"
+    TEMPLATE_TOO_EXPENSIVE = "template_too_expensive"
     # refused by the other side
     ADDRESS_REJECTED = "address_rejected"
     MESSAGE_REJECTED = "message_rejected"
@@ -54,6 +55,8 @@ class Reason(StrEnum):
     # nobody can tell
     NO_ANSWER = "no_answer"
     WORKER_LOST = "worker_lost"
+    # our own fault
+    QUARANTINED = "quarantined"
     # told by a person
     RUN_STOPPED = "run_stopped"
 

@@ -19,7 +19,7 @@ from clarion.domain.ids import Id
 from clarion.entrypoints.bell import IDLE_S, WorkQueue
 from clarion.entrypoints.carefully import carefully
 from clarion.failpoints import failpoint
-from clarion.pipeline import settling
+from clarion.pipeline import quarantine, settling
 from clarion.pipeline.health import Health
 from clarion.pipeline.pacing import Meter, Pace
 from clarion.pipeline.patience import set_within
@@ -96,6 +96,13 @@ class Crew:
         return await self.queue.take(self.name, self.lane, busy, self.lease)
 
     async def _drive(self, batch: ClaimedBatch) -> None:
+        try:
+            await self._send(batch)
+        except Exception:
+            await quarantine.give_back(self.database, batch)
+            raise
+
+    async def _send(self, batch: ClaimedBatch) -> None:
         route = await self.plans.route(batch.account_id, batch.run_id, batch.sender_id)
         if route is None:
             await settling.give_up(self.database, batch, "The sender or the message of this run cannot be used")

@@ -16,7 +16,18 @@ from clarion.bootstrap import App, open_announcer
 from clarion.domain.campaign import Lane
 from clarion.entrypoints.bell import IDLE_S, Bell
 from clarion.entrypoints.carefully import keep_on, until_told
-from clarion.pipeline import announcing, due, importing, pacing, recovering, retaining, settling, snapshot, sweeping
+from clarion.pipeline import (
+    announcing,
+    due,
+    importing,
+    pacing,
+    quarantine,
+    recovering,
+    retaining,
+    settling,
+    snapshot,
+    sweeping,
+)
 from clarion.pipeline.patience import set_within
 from clarion.telemetry import Event, logger
 
@@ -69,6 +80,7 @@ class Scheduler:
 
     async def _tick(self) -> None:
         await recovering.recover(self.database)
+        await quarantine.isolate(self.database)
         await due.start_due(self.database)
         await due.execute_due(self.database)
         await due.end_overdue(self.database)

@@ -26,6 +26,7 @@ from clarion.domain.delivery import backoff
 from clarion.domain.ids import Id
 from clarion.domain.outcome import REPLY_LIMIT, Outcome, Reason, Verdict
 from clarion.failpoints import failpoint
+from clarion.pipeline import quarantine
 from clarion.pipeline.health import Health
 from clarion.pipeline.pacing import Pace
 from clarion.pipeline.patience import insisting
@@ -41,6 +42,8 @@ WINDOW_LIMIT: Final = 200
 """Messages of a window at most: how many may be uncertain per batch after a crash."""
 RENDERED_AT_ONCE: Final = 16
 """Messages rendered before everything else in this process has its turn: what a call brought waits for no window."""
+_FEW: Final = 4
+"""So many recipients for whom a message is too expensive do not pause its campaign, even if it has no others."""
 _WINDOW_LEAST: Final = 20
 WINDOW_S: Final = 0.1
 """A window is sized to take about this long."""
@@ -109,11 +112,15 @@ class Drive:
         recipients = await insisting(self.database, lambda tx: tx.batches.recipients(self.batch, columns))
         self.pace.begin(recipients)
         at = 0
-        while at < len(recipients) and not self.stopping.is_set() and not self.pace.is_shut:
-            window = recipients[at : at + self._window_size()]
-            at += len(window)
-            if not await self._send(self.pace.sift(window)):
-                break
+        try:
+            while at < len(recipients) and not self.stopping.is_set() and not self.pace.is_shut:
+                window = recipients[at : at + self._window_size()]
+                at += len(window)
+                if not await self._send(self.pace.sift(window)):
+                    break
+        except Exception:
+            await self._finish()  # what cannot be rendered, say, must not make the window before it uncertain
+            raise
         await self._finish()
         await self.pace.set_aside(self.batch, at)
 
@@ -123,6 +130,10 @@ class Drive:
             return True
         failpoint("before_render")
         members, refused = await self._render(recipients)
+        if sum(one.reason == Reason.TEMPLATE_TOO_EXPENSIVE for one in refused) > max(len(recipients) / 2, _FEW):
+            why = "For most recipients the message takes more computing than one may; the campaign waits"
+            await quarantine.pause(self.database, self.batch, Reason.TEMPLATE_TOO_EXPENSIVE, why)
+            return False
         members = await self.pace.admit(members)
         turn = Turn(self._drain(), refused, [(member.seq, member.address_key) for member in members])
         failpoint("before_intent")

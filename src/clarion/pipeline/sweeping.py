@@ -19,4 +19,5 @@ async def sweep(database: Database) -> int:
     async with database.transaction() as tx:
         removed = await tx.replies.sweep(_AT_ONCE)
         removed += await tx.groups.sweep_removed(_AT_ONCE)
+        await tx.batches.tidy()
     return removed + await importing.sweep_abandoned(database)

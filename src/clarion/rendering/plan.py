@@ -24,7 +24,7 @@ from clarion.rendering.facts import RunFacts
 from clarion.rendering.headers import subject_value
 from clarion.rendering.language import ROOTS
 from clarion.rendering.links import Links
-from clarion.rendering.templates import RenderFault
+from clarion.rendering.templates import RenderFault, TooExpensive
 
 _NOT_TEXT: Final = "the data holds half a surrogate pair"
 _COLUMNS: Final = {
@@ -100,6 +100,8 @@ class EmailPlan:
             subject, pieces, careful = self._body.render(contact, urls, context)
             headers, message_id = envelope.headers(seq, address, subject, date, urls)
             data = b"".join([headers.encode(), *pieces])
+        except TooExpensive as fault:
+            return Refusal(Reason.TEMPLATE_TOO_EXPENSIVE, str(fault))
         except (RenderFault, UnicodeError) as fault:
             return Refusal(Reason.RENDER_FAILED, str(fault) if isinstance(fault, RenderFault) else _NOT_TEXT)
         if careful:

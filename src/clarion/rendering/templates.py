@@ -40,6 +40,10 @@ class RenderFault(Exception):
     """One person's data cannot be rendered; the text says why, without quoting the data."""
 
 
+class TooExpensive(RenderFault):
+    """The template takes more of the engine's instructions with this data than one message may."""
+
+
 class _Overflow(Exception):
     """The output grew beyond its limit while rendering."""
 
@@ -136,7 +140,7 @@ class CompiledTemplate:
                 return self._render(_NAME, **data)
             return self._carefully(peak, work, data)
         except TemplateError as fault:
-            raise RenderFault(_said(fault)) from None
+            raise _fault(fault) from None
         except (_Overflow, OverflowError, RecursionError, UnicodeError, ValueError, TypeError) as fault:
             raise RenderFault(str(fault) or "the data cannot be rendered") from None
 
@@ -177,7 +181,12 @@ class _CarefulEnvironment:
 
 def _said(fault: TemplateError) -> str:
     text = f"{fault.message}" if fault.message else fault.kind
-    return "the template is too expensive for this data" if "fuel" in text else text.splitlines()[0][:200]
+    return text.splitlines()[0][:200]
+
+
+def _fault(fault: TemplateError) -> RenderFault:
+    said = _said(fault)
+    return TooExpensive("the template is too expensive for this data") if "fuel" in said else RenderFault(said)
 
 
 def compile_source(nodes: list[Node], given: Mapping[str, Mapping[str, str]]) -> CompiledTemplate:

@@ -61,7 +61,7 @@ WITH hurried AS (
     WHERE d.state = 'pending'
 ), kept AS (
     UPDATE batch AS b
-    SET worker = NULL, lease_until = NULL, due_at = rest.due_at,
+    SET worker = NULL, lease_until = NULL, tries = 0, due_at = rest.due_at,
         seqs = rest.seqs, first_seq = rest.first_seq, last_seq = rest.last_seq
     FROM rest, held
     WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NOT NULL
@@ -153,6 +153,10 @@ class BatchStore:
     ) -> ClaimedBatch | None:
         """Leases one batch by its name."""
         return await claiming.claim_named(self._connection, worker, run_id, no, epoch, lease=lease)
+
+    async def tidy(self) -> None:
+        """Forgets what finished runs have had, and finds what was passed over."""
+        await claiming.tidy(self._connection)
 
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
         """Reads the pending, due deliveries of a batch with just the contact columns its plan needs."""

@@ -21,7 +21,7 @@ _CLAIM: Final = "SELECT * FROM claim_next($1, $2, $3, $4)"
 # index: batch_pkey.
 _CLAIM_NAMED: Final = """
 UPDATE batch AS b
-SET worker = $1, lease_until = now() + $5::interval, epoch = b.epoch + 1, announced_at = NULL
+SET worker = $1, lease_until = now() + $5::interval, epoch = b.epoch + 1, tries = b.tries + 1, announced_at = NULL
 FROM run AS r
 WHERE r.id = b.run_id AND r.state = 'sending' AND (b.run_id, b.no) = (
     SELECT q.run_id, q.no FROM batch AS q

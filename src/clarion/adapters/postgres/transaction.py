@@ -26,6 +26,7 @@ from clarion.adapters.postgres.names import NameStore
 from clarion.adapters.postgres.notes import NoteStore
 from clarion.adapters.postgres.notices import NoticeStore
 from clarion.adapters.postgres.pace import PaceStore
+from clarion.adapters.postgres.quarantine import QuarantineStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.retention import RetentionStore
 from clarion.adapters.postgres.runs import RunStore
@@ -157,6 +158,11 @@ class PostgresTransaction:
     def deliveries(self) -> DeliveryStore:
         """Deliveries and their attempts."""
         return DeliveryStore(self.connection)
+
+    @cached_property
+    def quarantine(self) -> QuarantineStore:
+        """Batches that fail again and again."""
+        return QuarantineStore(self.connection)
 
     @cached_property
     def retention(self) -> RetentionStore:

@@ -26,6 +26,7 @@ from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices
 from clarion.application.ports.pace import Paces
+from clarion.application.ports.quarantine import Quarantine
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.retention import Retention
 from clarion.application.ports.runs import Runs
@@ -139,6 +140,11 @@ class Transaction(Protocol):
     @property
     def deliveries(self) -> Deliveries:
         """Deliveries, for reading."""
+        ...
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Batches that fail again and again."""
         ...
 
     @property

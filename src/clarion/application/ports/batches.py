@@ -96,6 +96,10 @@ class Batches(Protocol):
         """Leases this very batch; None when it is gone, held, not due, or its run is not sending."""
         ...
 
+    async def tidy(self) -> None:
+        """Forgets what finished runs have had, and finds fresh batches again whose claim was undone late."""
+        ...
+
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
         """The batch's deliveries that are pending and due, with the contact columns named."""
         ...

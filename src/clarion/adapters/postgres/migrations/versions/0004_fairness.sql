@@ -19,6 +19,10 @@ CREATE TABLE run_share (
     claimed_no  int NOT NULL
 ) WITH (fillfactor = 10);
 
+-- Claims since the batch was last settled: a drive that fails, or takes its worker with it, leaves them standing.
+ALTER TABLE batch ADD COLUMN tries smallint NOT NULL DEFAULT 0;
+CREATE INDEX batch_failing ON batch (due_at) WHERE tries > 1 AND worker IS NULL;
+
 -- Batches that nobody has claimed yet, in their order; and those that came back, by the time they are due again.
 DROP INDEX batch_queue;
 CREATE INDEX batch_fresh ON batch (run_id, no) WHERE epoch = 0;
@@ -68,7 +72,7 @@ WITH found AS MATERIALIZED (
     LIMIT 1
 )
 UPDATE batch AS b
-SET worker = the_worker, lease_until = now() + lease, epoch = b.epoch + 1, announced_at = NULL
+SET worker = the_worker, lease_until = now() + lease, epoch = b.epoch + 1, tries = b.tries + 1, announced_at = NULL
 FROM found WHERE b.run_id = found.run_id AND b.no = found.no
 RETURNING b.run_id, found.account_id, found.sender_id, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs,
           found.account_used, found.run_used;
