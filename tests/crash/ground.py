@@ -147,6 +147,6 @@ async def ground(
                 category=category,
                 email=email,
             )
-            with Supervisor(environment(url, folder), log) as supervisor:
+            async with Supervisor(environment(url, folder), log) as supervisor:
                 yield Ground(url, database, witness, made, category, supervisor, chance, log)
     await databases.drop(url)

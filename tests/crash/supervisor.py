@@ -58,9 +58,15 @@ class Child:
 
     async def ended(self, patience_s: float = PATIENCE_S) -> int:
         """Waits for its end and returns the exit code. Raises TimeoutError."""
-        await asyncio.to_thread(self._process.join, patience_s)
-        if self.code is None:
-            raise TimeoutError(f"{self.role} {self.pid} did not end within {patience_s:g} s")
+        loop, end = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._process.sentinel, end.set)
+        try:
+            async with asyncio.timeout(patience_s):
+                await end.wait()
+        finally:
+            loop.remove_reader(self._process.sentinel)
+        self._process.join()
+        assert self.code is not None
         return self.code
 
     async def stopped(self, patience_s: float = PATIENCE_S) -> None:
@@ -81,30 +87,30 @@ class Supervisor:
         self.surprises: list[str] = []
         """Ends nobody asked for."""
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number in (signal.SIGCONT, signal.SIGTERM):
             for child in self.children:
                 child.signal(number)
-        ends_at = time.monotonic() + PATIENCE_S / 2
         for child in self.children:
-            child._process.join(max(0.0, ends_at - time.monotonic()))
-            child.signal(signal.SIGKILL)
-            child._process.join()
+            try:
+                await child.ended(PATIENCE_S / 2)
+            except TimeoutError:
+                child.signal(signal.SIGKILL)
+                await child.ended()
 
     def of(self, role: str) -> list[Child]:
         """The living processes of a role."""
         return [child for child in self.children if child.role == role and child.code is None]
 
-    def start(self, role: str, *, clock_shift_s: float = 0.0, **env: str) -> Child:
-        """Starts `clarion ROLE`; `env` adds to its environment, `clock_shift_s` sets its clock wrong."""
-        process = _nursery.Process(
-            target=_live, args=(role, {**self._env, **env}, str(self._log), clock_shift_s), name=role
-        )
+    def start(self, role: str, *, armed: str = "", clock_shift_s: float = 0.0) -> Child:
+        """Starts `clarion ROLE` with these failpoints armed and its clock so wrong."""
+        env = {**self._env, failpoints.VARIABLE: armed}
+        process = _nursery.Process(target=_live, args=(role, env, str(self._log), clock_shift_s), name=role)
         process.start()
         child = Child(role, process)
         self.children.append(child)

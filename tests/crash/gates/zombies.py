@@ -12,7 +12,6 @@ from tests.crash.report import Report
 from tests.support.database import Databases
 
 from clarion.domain.campaign import Category
-from clarion.failpoints import VARIABLE
 
 WORKERS = 3
 WINDOW = 200
@@ -54,7 +53,7 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
 async def _frozen_at(point: str, category: Category, chance: random.Random, databases: Databases) -> Report:
     """One worker freezes itself; another finishes the run; then the first is woken and must do no harm."""
     async with ground(databases, chance, recipients=200, category=category) as site:
-        zombie = site.supervisor.start("worker", **{VARIABLE: f"{point}:stop"})
+        zombie = site.supervisor.start("worker", armed=f"{point}:stop")
         site.supervisor.start("scheduler")
         observer = await site.start()
         await zombie.stopped()

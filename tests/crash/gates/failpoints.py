@@ -1,0 +1,154 @@
+"""G2: processes are killed at each step of a delivery's way, and the final state must equal the table (F01 to F18).
+
+For each row a small run loses the processes that the row names at the points that the row names, and others take their
+places. The email channel is the one there is. Where to read next: `uploads` for the rows about imports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from tests.crash.gates import uploads
+from tests.crash.ground import Ground, ground
+from tests.crash.report import Report
+from tests.crash.verdict import Verdict
+from tests.crash.witness import LETTER
+from tests.support.database import Databases
+
+from clarion.domain.campaign import Category
+from clarion.domain.content import EmailContent
+
+TIERS = {"P": 1, "N": 20, "R": 100}
+AT_ONCE = 4
+CONNECTIONS = 10
+LARGE = EmailContent(subject=LETTER.subject, html=f"{LETTER.html}<p>{'much ' * 16_000}</p>")
+"""More than leaves in one write: only then is there a middle of the data."""
+
+
+class Uncertain(Enum):
+    """Whether messages are uncertain after the row's deaths, and how many of them the mail server had taken."""
+
+    NOBODY = auto()
+    NONE_ARRIVED = auto()
+    SOME_ARRIVED = auto()
+    ALL_ARRIVED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: where workers and schedulers die, one after the other, and what that leaves."""
+
+    fault: str
+    worker: tuple[str, ...] = ()
+    scheduler: tuple[str, ...] = ()
+    leaves: Uncertain = Uncertain.NOBODY
+    recipients: int = 24
+    local_part: str = "person."
+    email: EmailContent = field(default=LETTER, repr=False)
+
+
+TABLE = (
+    Row("F01", worker=("before_claim:kill",)),
+    Row("F02", worker=("after_claim:kill",)),
+    Row("F03", worker=("before_render:kill",)),
+    Row("F03", worker=("before_intent:kill",)),
+    Row("F04", worker=("before_connect:kill",), leaves=Uncertain.NONE_ARRIVED),
+    Row("F04", worker=("after_connect:kill",), leaves=Uncertain.NONE_ARRIVED),
+    Row("F04", worker=("after_mail:kill",), leaves=Uncertain.NONE_ARRIVED),
+    Row("F05", worker=("mid_data:kill",), leaves=Uncertain.NONE_ARRIVED, email=LARGE),
+    Row("F06", worker=("after_intent:kill",), leaves=Uncertain.NONE_ARRIVED),
+    Row("F06", worker=("before_dot:kill",), leaves=Uncertain.NONE_ARRIVED),
+    Row("F07", worker=("after_dot:kill",), leaves=Uncertain.SOME_ARRIVED, local_part="slow0.6+"),
+    Row("F08", worker=("after_answers:kill",), leaves=Uncertain.ALL_ARRIVED),
+    Row("F09", worker=("after_outcome:kill",), leaves=Uncertain.NONE_ARRIVED),
+    Row("F10", worker=("before_settle:kill",)),
+    Row("F10", worker=("after_settle:kill",)),
+    Row("F11", ("after_intent:kill",), ("before_recovery:kill@4",), Uncertain.NONE_ARRIVED),
+    Row("F11", ("after_intent:kill",), ("after_recovery:kill",), Uncertain.NONE_ARRIVED),
+    Row("F12", scheduler=("before_closing:kill",)),
+    Row("F12", scheduler=("after_closing:kill",)),
+    Row("F17", scheduler=("before_slice:kill@2",), recipients=1_500),
+    Row("F17", scheduler=("before_slice_commit:kill@2",), recipients=1_500),
+    Row("F17", scheduler=("after_slice:kill",), recipients=1_500),
+)
+TWICE = Row("F13", worker=("after_answers:kill", "after_answers:kill"), leaves=Uncertain.ALL_ARRIVED)
+"""The same messages lost with two workers: uncertain for good, and never written to a third time."""
+
+
+async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
+    """Every row for both kinds of mail, the same row killed twice, and the imports."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(scenario: Coroutine[None, None, Report]) -> Report:
+        async with room:
+            return await scenario
+
+    scenarios = [
+        scenario
+        for _ in range(TIERS[tier])
+        for scenario in (
+            *(_row(row, category, chance, databases) for row in TABLE for category in Category),
+            _row(TWICE, Category.TRANSACTIONAL, chance, databases),
+            *(uploads.killed_at(point, databases) for point in uploads.POINTS),
+        )
+    ]
+    reports = await asyncio.gather(*(in_turn(scenario) for scenario in scenarios))
+    problems = [problem for report in reports for problem in report.problems]
+    return Report({"scenarios": len(reports), "as_the_table": sum(not one.problems for one in reports)}, problems)
+
+
+async def _row(row: Row, category: Category, chance: random.Random, databases: Databases) -> Report:
+    async with ground(
+        databases,
+        chance,
+        recipients=row.recipients,
+        category=category,
+        local_part=row.local_part,
+        connections=CONNECTIONS,
+        email=row.email,
+    ) as site:
+        dying = [
+            asyncio.create_task(_succession(site, "worker", row.worker)),
+            asyncio.create_task(_succession(site, "scheduler", row.scheduler)),
+        ]
+        observer = await site.start()
+        await asyncio.gather(*dying)
+        seconds = await site.over()
+        verdict = await site.settle(observer, unknown_limit=row.recipients)
+        for problem in _differences(row, category, verdict):
+            verdict.complain(problem)
+        words = " ".join((*row.worker, *row.scheduler))
+        return Report.of(verdict, seconds, f"{row.fault} {words} ({category})")
+
+
+async def _succession(site: Ground, role: str, deaths: Sequence[str]) -> None:
+    """One process of the role after the other, each to die at its point, then a sound one."""
+    for words in deaths:
+        await site.supervisor.died(site.supervisor.start(role, armed=words))
+    site.supervisor.start(role)
+
+
+def _differences(row: Row, category: Category, verdict: Verdict) -> list[str]:
+    """Where the final state is not the table's, for the kind of mail this run was."""
+    unknown, arrived = verdict.states.get("unknown", 0), verdict.unknown_delivered
+    if category is Category.TRANSACTIONAL and row is not TWICE:
+        unknown_wanted = unknown == 0
+        arrived = verdict.duplicates  # what had arrived arrives again; what had not arrives once
+    else:
+        unknown_wanted = (unknown > 0) is (row.leaves is not Uncertain.NOBODY)
+    arrived_wanted = {
+        Uncertain.NOBODY: arrived == 0,
+        Uncertain.NONE_ARRIVED: arrived == 0,
+        Uncertain.SOME_ARRIVED: arrived > 0,
+        Uncertain.ALL_ARRIVED: arrived > 0 and arrived >= unknown,
+    }
+    found = [] if unknown_wanted else [f"{unknown} are unknown"]
+    if not arrived_wanted[row.leaves]:
+        found.append(f"{arrived} had arrived, the table says {row.leaves.name}")
+    if verdict.states.keys() - {"sent", "unknown"}:
+        found.append(f"the states are {verdict.states}")
+    return found
