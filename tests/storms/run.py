@@ -35,7 +35,7 @@ class Tier:
     steps: int
 
 
-TIERS = {"commit": Tier(50, 30), "gate": Tier(200, 30), "nightly": Tier(5_000, 50), "release": Tier(50_000, 100)}
+TIERS = {"commit": Tier(14, 30), "gate": Tier(200, 30), "nightly": Tier(5_000, 50), "release": Tier(50_000, 100)}
 
 
 async def weather(database: PostgresDatabase, tier: Tier, seed: int) -> None:

@@ -82,6 +82,8 @@ class PostgresDatabase:
                     raise
         except COLLISION_ERRORS as error:
             raise Unavailable("Another change was in the way; try again", retry_after_s=1) from error
+        except asyncpg.DiskFullError as error:
+            raise Unavailable("The database's disk is full; try again when there is space", retry_after_s=30) from error
         except (*ABSENT_ERRORS, asyncpg.InternalClientError) as error:
             raise Unavailable("The database does not answer; try again") from error
         except asyncpg.InterfaceError as error:

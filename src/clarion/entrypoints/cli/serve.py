@@ -69,7 +69,8 @@ async def _supervise(settings: Settings, server: EmbeddedServer | None, listener
 
     def check() -> None:
         if server is not None and server.ensure_running():
-            logger().error(Event.DATABASE_RESTARTED, database_pid=server.pid)
+            free_mb = shutil.disk_usage(settings.data_dir).free // 2**20  # a full disk ends a server again and again
+            logger().error(Event.DATABASE_RESTARTED, database_pid=server.pid, free_mb=free_mb)
 
     supervisor = Supervisor(
         _children(settings, listener, metrics),
