@@ -58,6 +58,8 @@ class Event(StrEnum):
     QUEUE_BACK = "queue.back"
     QUEUE_AWAY = "queue.away"
     QUEUE_NONSENSE = "queue.nonsense"
+    SENDER_SHUT = "sender.shut"
+    SENDER_OPEN = "sender.open"
     BATCH_FAILED = "batch.failed"
     BATCH_RESCUED = "batch.rescued"
     QUARANTINED = "batch.quarantined"
@@ -84,6 +86,7 @@ queue_there = Gauge(
     multiprocess_mode="livemin",
 )
 log_lines_lost = Counter("clarion_log_lines_lost_total", "Log lines that could not be written")
+senders_shut = Counter("clarion_senders_shut_total", "Senders that failed as a whole", ["reason"])
 requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
 request_seconds = Histogram("clarion_http_request_seconds", "How long answers took", ["method", "route"])
 

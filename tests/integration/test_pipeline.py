@@ -116,7 +116,7 @@ async def test_f39_f40_f44_an_answer_decides_what_becomes_of_a_delivery(
             await sink.wait_accepted(1)
             await stage.until(lambda: stage.settled(database, run_id, {"failed": 1, "pending": 2, "unknown": 1}))
     rows = await made.rows()
-    assert rows["550_5.1.1-rcpt@x.example"] == ("failed", "address_rejected")
+    assert rows["550_5.1.1-rcpt@x.example"] == ("failed", "address_unknown")
     assert rows["4xx-rcpt@x.example"] == ("pending", "deferred")
     assert rows["cut-rcpt@x.example"] == ("pending", "connection_lost")
     assert rows["cut-after-dot@x.example"] == ("unknown", "no_answer")

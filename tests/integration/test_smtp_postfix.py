@@ -77,7 +77,7 @@ async def test_a_real_postfix_refusal_is_understood(relayed: Relayed, timeouts: 
         (too_big,) = await sent_through(
             channel, [email("reader@town.test", b"Subject: big\r\n\r\n" + b"y\r\n" * 99_999)]
         )
-    assert (unknown.verdict, unknown.reason) == (Verdict.FAILED, Reason.ADDRESS_REJECTED)
+    assert (unknown.verdict, unknown.reason) == (Verdict.FAILED, Reason.ADDRESS_UNKNOWN)
     assert (later.verdict, later.reason) == (Verdict.RETRY, Reason.DEFERRED)
     assert (too_big.verdict, too_big.reason) == (Verdict.FAILED, Reason.TOO_BIG)
     assert sent.verdict is Verdict.SENT

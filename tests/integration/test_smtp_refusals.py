@@ -48,7 +48,7 @@ async def among_good_ones(sink: Sink, address: str, mail_from: str = "news@shop.
         ("421-rcpt", Verdict.RETRY, Reason.THROTTLED),
         ("421-data", Verdict.RETRY, Reason.THROTTLED),
         ("421-dot", Verdict.RETRY, Reason.THROTTLED),
-        ("550_5.1.1-rcpt", Verdict.FAILED, Reason.ADDRESS_REJECTED),
+        ("550_5.1.1-rcpt", Verdict.FAILED, Reason.ADDRESS_UNKNOWN),
         ("551-rcpt", Verdict.FAILED, Reason.ADDRESS_REJECTED),
         ("552_5.2.2-rcpt", Verdict.FAILED, Reason.MAILBOX_FULL),
         ("550_5.7.1-rcpt", Verdict.FAILED, Reason.POLICY_REJECTED),

@@ -116,7 +116,7 @@ def test_a_size_that_is_no_number_is_no_limit(parameter: str) -> None:
         (Phase.RCPT, "550 5.5.0 mailbox unavailable", Verdict.FAILED, Reason.ADDRESS_REJECTED),
         (Phase.RCPT, "550 5.3.2 closed for today", Verdict.FAILED, Reason.MESSAGE_REJECTED),
         (Phase.RCPT, "500 what", Verdict.FAILED, Reason.MESSAGE_REJECTED),
-        (Phase.RCPT, "550 5.1.1 no such user", Verdict.FAILED, Reason.ADDRESS_REJECTED),
+        (Phase.RCPT, "550 5.1.1 no such user", Verdict.FAILED, Reason.ADDRESS_UNKNOWN),
         (Phase.RCPT, "550 5.7.1 blocked", Verdict.FAILED, Reason.POLICY_REJECTED),
         (Phase.RCPT, "550 5.2.1 disabled", Verdict.FAILED, Reason.ADDRESS_REJECTED),
         (Phase.RCPT, "552 5.2.2 full", Verdict.FAILED, Reason.MAILBOX_FULL),
@@ -128,7 +128,7 @@ def test_a_size_that_is_no_number_is_no_limit(parameter: str) -> None:
         (Phase.DOT, "550 5.6.0 broken MIME", Verdict.FAILED, Reason.MESSAGE_REJECTED),
         (Phase.DOT, "550 5.7.1 spam", Verdict.FAILED, Reason.POLICY_REJECTED),
         (Phase.DOT, "552 too much", Verdict.FAILED, Reason.TOO_BIG),
-        (Phase.DOT, "554 5.1.1 user unknown", Verdict.FAILED, Reason.ADDRESS_REJECTED),
+        (Phase.DOT, "554 5.1.1 user unknown", Verdict.FAILED, Reason.ADDRESS_UNKNOWN),
         (Phase.DOT, "535 odd place", Verdict.FAILED, Reason.MESSAGE_REJECTED),
     ],
 )

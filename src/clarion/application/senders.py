@@ -26,6 +26,7 @@ from clarion.rendering.addresses import AddressFault, parse_mailbox
 
 NAME_LIMIT: Final = 100
 CREDENTIAL_LIMIT: Final = 255
+WEIGHT_LIMIT: Final = 100
 _HOST = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.?", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 _LIMIT_FIELDS: Final = {"rate_per_second": "ratePerSecond", "domain_rates": "domainRates", "daily_cap": "dailyCap"}
@@ -47,6 +48,8 @@ class SenderDraft:
     domain_rates: Mapping[str, float] | UnsetType | None = UNSET
     daily_cap: int | UnsetType | None = UNSET
     warm_up: WarmUpDraft | UnsetType | None = UNSET
+    pool: str | UnsetType | None = UNSET
+    weight: int | UnsetType = UNSET
 
 
 async def create_sender(tx: Transaction, *, account_id: Id, draft: SenderDraft, sealer: Sealer) -> Sender:
@@ -67,6 +70,7 @@ async def create_sender(tx: Transaction, *, account_id: Id, draft: SenderDraft, 
         updated_at=now,
     )
     sender = _laid_over(blank, draft, now.date())
+    await _refuse_strange_pool(tx, account_id, sender)
     sealed = sealer.seal(draft.password.encode()) if isinstance(draft.password, str) else None
     if not await tx.senders.add(account_id, sender, sealed):
         raise Conflict("SENDER_NAME_TAKEN", "Another sender has this name")
@@ -105,6 +109,7 @@ async def update_sender(
     before = await get_sender(tx, account_id=account_id, sender_id=sender_id)
     sealed = await tx.senders.sealed_password(sender_id)
     sender = _laid_over(before, draft, (await tx.campaigns.now()).date())
+    await _refuse_strange_pool(tx, account_id, sender)
     if isinstance(draft.password, str):
         sealed = sealer.seal(draft.password.encode())
     elif draft.password is None or sender.relay.username is None:
@@ -144,9 +149,16 @@ def _laid_over(sender: Sender, draft: SenderDraft, today: date) -> Sender:
         relay=dataclasses.replace(relay, **said),
         name=sender.name if draft.name is UNSET else draft.name,
         from_address=sender.from_address if draft.from_address is UNSET else draft.from_address,
+        pool=sender.pool if draft.pool is UNSET else draft.pool,
+        weight=sender.weight if draft.weight is UNSET else draft.weight,
     )
     limits, problems = _read_limits(draft, today)
-    problems += [*_name_problems(result), *_relay_problems(result.relay), *_login_problems(result.relay, draft)]
+    problems += [
+        *_name_problems(result),
+        *_pool_problems(result),
+        *_relay_problems(result.relay),
+        *_login_problems(result.relay, draft),
+    ]
     if problems:
         raise Invalid.of(problems)
     return dataclasses.replace(result, **limits)
@@ -183,6 +195,31 @@ def _name_problems(sender: Sender) -> Iterator[Problem]:
     mailbox = parse_mailbox(sender.from_address)
     if isinstance(mailbox, AddressFault):
         yield Problem("fromAddress", mailbox.rule, mailbox.message)
+
+
+def _pool_problems(sender: Sender) -> Iterator[Problem]:
+    if sender.pool is not None and (
+        not sender.pool.strip() or len(sender.pool) > NAME_LIMIT or _UNSAFE.search(sender.pool)
+    ):
+        yield Problem("pool", "pattern", f"1 to {NAME_LIMIT} characters, no control characters")
+    if not 1 <= sender.weight <= WEIGHT_LIMIT:
+        yield Problem("weight", "range", f"1 to {WEIGHT_LIMIT}")
+
+
+async def _refuse_strange_pool(tx: Transaction, account_id: Id, sender: Sender) -> None:
+    """A message keeps its From whichever sender of the pool it goes by, so all of them must be good for one domain."""
+    if sender.pool is None:
+        return
+    domain = _domain_of(sender.from_address)
+    for other in await tx.senders.of_pool(account_id, sender.pool):
+        if other.id != sender.id and _domain_of(other.from_address) != domain:
+            why = f"{other.name} is in this pool and sends for {_domain_of(other.from_address)}: one domain a pool"
+            raise Invalid.of([Problem("pool", "sameDomain", why)])
+
+
+def _domain_of(from_address: str) -> str:
+    mailbox = parse_mailbox(from_address)
+    return "" if isinstance(mailbox, AddressFault) else mailbox.address.mailbox.rpartition("@")[2]
 
 
 def _relay_problems(relay: SmtpRelay) -> Iterator[Problem]:

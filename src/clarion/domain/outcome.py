@@ -37,6 +37,7 @@ class Reason(StrEnum):
     RENDER_FAILED = "render_failed"
     TEMPLATE_TOO_EXPENSIVE = "template_too_expensive"
     # refused by the other side
+    ADDRESS_UNKNOWN = "address_unknown"
     ADDRESS_REJECTED = "address_rejected"
     MESSAGE_REJECTED = "message_rejected"
     POLICY_REJECTED = "policy_rejected"

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from clarion.domain.health import Health
 from clarion.domain.ids import Id
 from clarion.domain.pace import WarmUp
 
@@ -55,6 +56,7 @@ class Sender:
     """A stored sender. `from_address` is `name <address>` or a bare address; a limit that is None is none.
 
     `domain_rates` are messages a second by recipient domain; `warm_up` and `daily_cap` count messages of a day in UTC.
+    Senders of one `pool` carry each other's mail by `weight`; `health` is None for one that never failed as a whole.
     """
 
     id: Id
@@ -65,5 +67,8 @@ class Sender:
     domain_rates: Mapping[str, float] = field(default_factory=dict)
     daily_cap: int | None = None
     warm_up: WarmUp | None = None
+    pool: str | None = None
+    weight: int = 1
+    health: Health | None = None
     created_at: datetime
     updated_at: datetime

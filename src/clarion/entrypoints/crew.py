@@ -23,7 +23,7 @@ from clarion.pipeline import quarantine, settling
 from clarion.pipeline.health import Health
 from clarion.pipeline.pacing import Meter, Pace
 from clarion.pipeline.patience import set_within
-from clarion.pipeline.plans import Plans
+from clarion.pipeline.plans import NoRoute, Plans
 from clarion.pipeline.sending import Drive
 from clarion.telemetry import Event, logger
 
@@ -103,8 +103,10 @@ class Crew:
             raise
 
     async def _send(self, batch: ClaimedBatch) -> None:
-        route = await self.plans.route(batch.account_id, batch.run_id, batch.sender_id)
-        if route is None:
+        route = await self.plans.route(batch)
+        if route is NoRoute.WAITING:
+            return
+        if route is NoRoute.BROKEN:
             await settling.give_up(self.database, batch, "The sender or the message of this run cannot be used")
             return
         meter = self._meters.setdefault(route.sender.id, Meter())

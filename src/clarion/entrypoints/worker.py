@@ -25,7 +25,7 @@ from clarion.entrypoints.bell import IDLE_S, WorkQueue
 from clarion.entrypoints.carefully import keep_on, until_told
 from clarion.entrypoints.crew import Crew
 from clarion.failpoints import failpoint
-from clarion.pipeline.health import Health
+from clarion.pipeline.health import Health, mend
 from clarion.pipeline.plans import Plans
 from clarion.telemetry import Event, logger
 
@@ -60,14 +60,16 @@ class Worker:
         crews = [asyncio.create_task(crew.work()) for crew in self._crews]
         leases = asyncio.create_task(keep_on(self._keep_leases))
         listening = asyncio.create_task(keep_on(self._listen))
+        mending = asyncio.create_task(keep_on(self._mend))
         await self.stopping.wait()
         for crew in self._crews:
             crew.wake()
         listening.cancel()
+        mending.cancel()
         drained = await self._drain(crews, drain_s)
         for loop in (*crews, leases):
             loop.cancel()
-        await asyncio.gather(*crews, leases, listening, return_exceptions=True)
+        await asyncio.gather(*crews, leases, listening, mending, return_exceptions=True)
         return drained
 
     async def _drain(self, crews: Sequence[asyncio.Task[None]], drain_s: float) -> bool:
@@ -89,6 +91,10 @@ class Worker:
         for crew in self._crews:
             if crew.lane in said or "" in said:
                 crew.wake()
+
+    async def _mend(self) -> None:
+        if not await mend(self.database, self.plans.channels):
+            await asyncio.sleep(IDLE_S)
 
     def _held(self) -> list[ClaimedBatch]:
         return [batch for crew in self._crews for batch in crew.held]

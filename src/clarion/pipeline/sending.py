@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from clarion import telemetry
@@ -23,6 +23,7 @@ from clarion.application.ports.batches import Attempted, ClaimedBatch, Recipient
 from clarion.application.ports.channel import Window
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.delivery import backoff
+from clarion.domain.health import NO_WAY
 from clarion.domain.ids import Id
 from clarion.domain.outcome import REPLY_LIMIT, Outcome, Reason, Verdict
 from clarion.failpoints import failpoint
@@ -76,9 +77,10 @@ class OpenWindow:
 
 def attempted(member: Rendered, outcome: Outcome) -> Attempted:
     """Adds to an outcome how long its delivery waits before the next try, if it gets one."""
-    if outcome.verdict is not Verdict.RETRY:
-        return Attempted(member.seq, outcome)
-    return Attempted(member.seq, outcome, backoff(member.attempts + 1, random.random()))
+    wait = None
+    if outcome.verdict is Verdict.RETRY:
+        wait = timedelta() if outcome.reason in NO_WAY else backoff(member.attempts + 1, random.random())
+    return Attempted(member.seq, outcome, wait, member.address_key)
 
 
 def _storable(detail: str) -> str:
@@ -113,7 +115,7 @@ class Drive:
         self.pace.begin(recipients)
         at = 0
         try:
-            while at < len(recipients) and not self.stopping.is_set() and not self.pace.is_shut:
+            while at < len(recipients) and self._may_go_on:
                 window = recipients[at : at + self._window_size()]
                 at += len(window)
                 if not await self._send(self.pace.sift(window)):
@@ -190,6 +192,10 @@ class Drive:
         fitting = int(len(members) * WINDOW_S / max(time.monotonic() - began, 0.001))
         self.sizes[self.route.sender.id] = max(_WINDOW_LEAST, min(WINDOW_LIMIT, fitting))
 
+    @property
+    def _may_go_on(self) -> bool:
+        return not (self.stopping.is_set() or self.pace.is_shut or self.health.is_shut(self.route.sender.id))
+
     def _window_size(self) -> int:
         rate = self.pace.limits.rate
         paced = WINDOW_LIMIT if rate is None else max(1, int(rate * WINDOW_S))
@@ -218,6 +224,6 @@ class Drive:
             telemetry.messages.labels("email", verdict).inc(count)
         if turn.attempted:
             failpoint("after_outcome")
-            await self.health.note(self.route.sender, turn.attempted)
+            await self.health.note(self.batch.account_id, self.route.sender, turn.attempted)
             await self.pace.note(turn.attempted)
         return result

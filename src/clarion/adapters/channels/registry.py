@@ -15,10 +15,12 @@ from clarion.adapters.channels.smtp.channel import SmtpChannel
 from clarion.application.ports.channel import Channel
 from clarion.application.ports.senders import Sealer
 from clarion.domain.ids import Id
+from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.sender import Sender
 
 _KEPT: Final = 500
 """Senders whose channels one process keeps open."""
+_PROBE_S: Final = 15.0
 
 
 class ChannelRegistry:
@@ -52,6 +54,17 @@ class ChannelRegistry:
         """A channel of its own that the caller closes: for a probe or a few test messages."""
         password = self._sealer.open(sealed_password).decode() if sealed_password else None
         return SmtpChannel(replace(sender.relay, password=password), helo_name=self._helo_name)
+
+    async def probe(self, sender: Sender, sealed_password: bytes | None) -> Outcome:
+        """Asks whether the sender answers now, over a connection of its own; `sent` means it does."""
+        channel = self.fresh(sender, sealed_password)
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                return await channel.probe()
+        except TimeoutError:
+            return Outcome.retry(Reason.CONNECTION_FAILED, f"no answer within {_PROBE_S:g} s")
+        finally:
+            await channel.aclose()
 
     def _leave(self, channel: Channel) -> None:
         leaving = asyncio.ensure_future(channel.aclose())

@@ -56,7 +56,7 @@ WITH hurried AS (
     SELECT * FROM batch WHERE run_id = $1 AND no = $4 AND epoch = $5 AND worker IS NOT NULL FOR UPDATE
 ), rest AS (
     SELECT array_agg(d.seq ORDER BY d.seq) AS seqs, min(d.seq) AS first_seq, max(d.seq) AS last_seq,
-           max(coalesce(d.not_before, now())) AS due_at
+           CASE WHEN bool_or(coalesce(d.not_before, now()) <= now()) THEN now() ELSE max(d.not_before) END AS due_at
     FROM held AS b JOIN delivery AS d ON {_MEMBERS}
     WHERE d.state = 'pending'
 ), kept AS (

@@ -10,33 +10,41 @@ from typing import Final
 import asyncpg
 
 from clarion.adapters.postgres.connection import Connection
+from clarion.domain.health import Health
 from clarion.domain.ids import Id
 from clarion.domain.pace import WarmUp
 from clarion.domain.sender import Security, Sender, SmtpRelay
 
-_COLUMNS: Final = """
-id, name, host, port, security, username, from_address, max_connections, max_messages_per_connection, rate_per_second,
-domain_rates, daily_cap, warm_up, warm_up_from, created_at, updated_at
+SENDER_COLUMNS: Final = """
+sender.id, name, host, port, security, username, from_address, max_connections, max_messages_per_connection,
+rate_per_second, domain_rates, daily_cap, warm_up, warm_up_from, sender.pool, weight, created_at, updated_at,
+h.is_shut, h.reason AS shut_reason, h.reply AS shut_reply, h.changed_at AS shut_changed_at, h.try_at
 """
+SENDER_FROM: Final = "sender LEFT JOIN sender_health AS h ON h.sender_id = sender.id"
 
 # index: sender_account_id_name_key refuses a second sender of the same name.
 _ADD: Final = """
 INSERT INTO sender (account_id, id, name, host, port, security, username, from_address, max_connections,
                     max_messages_per_connection, rate_per_second, domain_rates, daily_cap, warm_up, warm_up_from,
-                    password_sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                    pool, weight, password_sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT (account_id, name) DO NOTHING RETURNING id
 """
 
 # index: sender_pkey.
-_GET: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id = $2"
-_GET_WITH_PASSWORD: Final = f"SELECT {_COLUMNS}, password_sealed FROM sender WHERE account_id = $1 AND id = $2"
-_LIST: Final = f"SELECT {_COLUMNS} FROM sender WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+_GET: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2"
+_GET_WITH_PASSWORD: Final = f"""
+SELECT {SENDER_COLUMNS}, password_sealed FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2
+"""
+_LIST: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+# index: sender_by_pool.
+_OF_POOL: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND sender.pool = $2"
 _SEALED: Final = "SELECT password_sealed FROM sender WHERE id = $1"
 _REPLACE: Final = """
 UPDATE sender SET name = $3, host = $4, port = $5, security = $6, username = $7, from_address = $8,
     max_connections = $9, max_messages_per_connection = $10, rate_per_second = $11, domain_rates = $12,
-    daily_cap = $13, warm_up = $14, warm_up_from = $15, password_sealed = $16, updated_at = clock_timestamp()
+    daily_cap = $13, warm_up = $14, warm_up_from = $15, pool = $16, weight = $17, password_sealed = $18,
+    updated_at = clock_timestamp()
 WHERE account_id = $1 AND id = $2
   AND NOT EXISTS (SELECT FROM sender AS other WHERE other.account_id = $1 AND other.name = $3 AND other.id <> $2)
 RETURNING id
@@ -63,11 +71,15 @@ class SenderStore:
     async def get(self, account_id: Id, sender_id: Id) -> Sender | None:
         """The sender without its password."""
         row = await self._connection.fetchrow(_GET, account_id, sender_id)
-        return _sender(row) if row else None
+        return sender_of(row) if row else None
 
     async def page(self, account_id: Id, after: Id | None, limit: int) -> list[Sender]:
         """A page ordered by id."""
-        return [_sender(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", limit)]
+        return [sender_of(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", limit)]
+
+    async def of_pool(self, account_id: Id, pool: str) -> list[Sender]:
+        """Every sender of a pool."""
+        return [sender_of(row) for row in await self._connection.fetch(_OF_POOL, account_id, pool)]
 
     async def replace(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
         """Stores every field anew; False when the name is taken."""
@@ -80,7 +92,7 @@ class SenderStore:
     async def get_with_password(self, account_id: Id, sender_id: Id) -> tuple[Sender, bytes | None] | None:
         """The sender, and its password as it was sealed."""
         row = await self._connection.fetchrow(_GET_WITH_PASSWORD, account_id, sender_id)
-        return (_sender(row), row["password_sealed"]) if row else None
+        return (sender_of(row), row["password_sealed"]) if row else None
 
     async def sealed_password(self, sender_id: Id) -> bytes | None:
         """The password as it was sealed."""
@@ -105,10 +117,13 @@ def _fields(sender: Sender) -> tuple[object, ...]:
         sender.daily_cap,
         list(sender.warm_up.per_day) if sender.warm_up else None,
         sender.warm_up.starts_on if sender.warm_up else None,
+        sender.pool,
+        sender.weight,
     )
 
 
-def _sender(row: asyncpg.Record) -> Sender:
+def sender_of(row: asyncpg.Record) -> Sender:
+    """Reads a row of `SENDER_COLUMNS`."""
     return Sender(
         id=row["id"],
         name=row["name"],
@@ -125,6 +140,16 @@ def _sender(row: asyncpg.Record) -> Sender:
         domain_rates=row["domain_rates"],
         daily_cap=row["daily_cap"],
         warm_up=WarmUp(row["warm_up_from"], tuple(row["warm_up"])) if row["warm_up"] else None,
+        pool=row["pool"],
+        weight=row["weight"],
+        health=_health(row),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _health(row: asyncpg.Record) -> Health | None:
+    if row["is_shut"] is None:
+        return None
+    next_try_at = row["try_at"] if row["is_shut"] else None
+    return Health(row["is_shut"], row["shut_reason"], row["shut_reply"], row["shut_changed_at"], next_try_at)

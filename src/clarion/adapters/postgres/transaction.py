@@ -18,6 +18,7 @@ from clarion.adapters.postgres.contacts import ContactStore
 from clarion.adapters.postgres.deliveries import DeliveryStore
 from clarion.adapters.postgres.executions import ExecutionStore
 from clarion.adapters.postgres.groups import GroupStore
+from clarion.adapters.postgres.health import SenderHealthStore
 from clarion.adapters.postgres.identities import IdentityStore
 from clarion.adapters.postgres.imports import ImportStore
 from clarion.adapters.postgres.intake import IntakeStore
@@ -83,6 +84,11 @@ class PostgresTransaction:
     def contact_fields(self) -> ContactFieldStore:
         """Typed contact fields."""
         return ContactFieldStore(self.connection)
+
+    @cached_property
+    def health(self) -> SenderHealthStore:
+        """The health of senders, and the ways batches went."""
+        return SenderHealthStore(self.connection)
 
     @cached_property
     def notes(self) -> NoteStore:

@@ -19,6 +19,7 @@ from clarion.application.ports.contact_fields import ContactFields
 from clarion.application.ports.contacts import Contacts, Groups
 from clarion.application.ports.deliveries import Deliveries
 from clarion.application.ports.executions import Executions
+from clarion.application.ports.health import SenderHealth
 from clarion.application.ports.identities import Identities
 from clarion.application.ports.imports import Imports
 from clarion.application.ports.intake import Intake
@@ -65,6 +66,11 @@ class Transaction(Protocol):
     @property
     def contact_fields(self) -> ContactFields:
         """Typed contact fields."""
+        ...
+
+    @property
+    def health(self) -> SenderHealth:
+        """The health of senders, and the ways batches went."""
         ...
 
     @property

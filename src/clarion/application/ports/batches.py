@@ -49,11 +49,12 @@ class Recipient(NamedTuple):
 
 
 class Attempted(NamedTuple):
-    """What became of one delivery: its outcome, and for a retry how long to wait."""
+    """What became of one delivery: its outcome, for a retry how long to wait, and the canonical address it went to."""
 
     seq: int
     outcome: Outcome
     wait: timedelta | None = None
+    address_key: str = ""
 
 
 class Refused(NamedTuple):

@@ -38,6 +38,10 @@ class Senders(Protocol):
         """A page ordered by id."""
         ...
 
+    async def of_pool(self, account_id: Id, pool: str) -> list[Sender]:
+        """Every sender of a pool."""
+        ...
+
     async def replace(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
         """Stores every field anew (the password too); False when the name is taken."""
         ...

@@ -30,6 +30,9 @@ class Phase(StrEnum):
 _LOGIN_CODES: Final = frozenset({530, 534, 535, 538})
 """RFC 4954 §6: the relay wants a login, or a better one. Our account there is broken, not the recipient's address."""
 
+_NO_SUCH_ADDRESS: Final = frozenset({1, 6, 10})
+"""RFC 3463 §3.2 and RFC 7505: no such mailbox, one that moved away for good, a domain that takes no mail at all."""
+
 _BY_ENHANCED: Final[tuple[tuple[int, int | None, Reason], ...]] = (
     (2, 2, Reason.MAILBOX_FULL),
     (2, 3, Reason.TOO_BIG),
@@ -78,6 +81,8 @@ def refusal(phase: Phase, reply: Reply) -> Outcome:
 def _reason(phase: Phase, reply: Reply) -> Reason:
     if reply.enhanced is not None:
         _, subject, detail = reply.enhanced
+        if subject == 1 and detail in _NO_SUCH_ADDRESS and phase in {Phase.RCPT, Phase.DOT}:
+            return Reason.ADDRESS_UNKNOWN
         if subject in {1, 4} and phase in {Phase.RCPT, Phase.DOT}:
             return Reason.ADDRESS_REJECTED
         for known_subject, known_detail, reason in _BY_ENHANCED:

@@ -30,13 +30,13 @@ class Timeouts:
     """QUIT until the server hangs up."""
     idle: float = 20.0
     """A connection without work is closed after this. Shorter than servers' own limits, so no NOOP is ever needed."""
-    unreachable: float = 10.0
+    unreachable: float = 4.0
     """How long a message waits while no connection can be opened."""
     stalled: float = 60.0
     """How long a message waits while connections are open and none of them moves."""
     first_pause: float = 0.25
     """Before the second try to connect; doubles with every failure."""
-    longest_pause: float = 30.0
+    longest_pause: float = 5.0
     drain: float = 25.0
     """How long `aclose` lets messages on the wire finish."""
     far: float = 0.005

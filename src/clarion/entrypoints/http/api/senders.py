@@ -25,6 +25,7 @@ from clarion.application.ports import Transaction
 from clarion.application.senders import (
     CREDENTIAL_LIMIT,
     NAME_LIMIT,
+    WEIGHT_LIMIT,
     SenderDraft,
     create_sender,
     delete_sender,
@@ -34,6 +35,7 @@ from clarion.application.senders import (
 )
 from clarion.domain.access import Permission
 from clarion.domain.errors import UpstreamFailed
+from clarion.domain.health import Health
 from clarion.domain.outcome import Outcome, Verdict
 from clarion.domain.sender import DEFAULT_CONNECTIONS, MAX_CONNECTIONS_LIMIT, Security, Sender
 from clarion.entrypoints.http.api.paging import Deleted, HexId, Page, PageQuery, after_id, page
@@ -60,6 +62,18 @@ PerDay = Annotated[list[Messages], Meta(min_length=1, max_length=DAYS_LIMIT, exa
 StartsOn = Annotated[date, Meta(description="The first day of the plan, in UTC; today when left out.")]
 Growth = Annotated[float, Meta(ge=FACTOR_LEAST, le=FACTOR_LIMIT, description="How many times the day before.")]
 DailyCap = Annotated[Messages, Meta(description="Messages a day, which begins at midnight UTC; null is no cap.")]
+
+
+Pool = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=NAME_LIMIT,
+        description="Senders of one pool carry each other's mail; they send for the same domain.",
+        examples=["newsletters"],
+    ),
+]
+Weight = Annotated[int, Meta(ge=1, le=WEIGHT_LIMIT, description="How much of its pool's mail goes by it.")]
 
 
 class WarmUpInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -91,6 +105,8 @@ class SenderPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     domain_rates: DomainRates | UnsetType | None = UNSET
     daily_cap: DailyCap | UnsetType | None = UNSET
     warm_up: WarmUpInput | UnsetType | None = UNSET
+    pool: Pool | UnsetType | None = UNSET
+    weight: Weight | UnsetType = UNSET
 
     def draft(self) -> SenderDraft:
         """The same for the use case."""
@@ -118,6 +134,22 @@ class WarmUpView(msgspec.Struct, rename="camel"):
     per_day: list[int]
 
 
+class ShutView(msgspec.Struct, rename="camel"):
+    """Why a sender is left alone for now: it failed as a whole. It is tried again at `nextTryAt`."""
+
+    reason: str
+    reply: str
+    since: datetime
+    next_try_at: datetime | None
+
+    @classmethod
+    def of(cls, health: Health | None) -> ShutView | None:
+        """None for a sender that is used."""
+        if health is None or not health.is_shut:
+            return None
+        return cls(health.reason, health.reply, health.since, health.next_try_at)
+
+
 class SenderView(msgspec.Struct, rename="camel", kw_only=True):
     """A stored sender without its password."""
 
@@ -133,6 +165,9 @@ class SenderView(msgspec.Struct, rename="camel", kw_only=True):
     domain_rates: dict[str, float]
     daily_cap: int | None
     warm_up: WarmUpView | None
+    pool: str | None
+    weight: int
+    shut: ShutView | None
     created_at: datetime
     updated_at: datetime
 
@@ -152,6 +187,9 @@ class SenderView(msgspec.Struct, rename="camel", kw_only=True):
             domain_rates=dict(sender.domain_rates),
             daily_cap=sender.daily_cap,
             warm_up=WarmUpView(sender.warm_up.starts_on, list(sender.warm_up.per_day)) if sender.warm_up else None,
+            pool=sender.pool,
+            weight=sender.weight,
+            shut=ShutView.of(sender.health),
             created_at=sender.created_at,
             updated_at=sender.updated_at,
         )
