@@ -87,6 +87,8 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
         max_size=pool_size or settings.api_pool_size,
         statement_timeout_s=settings.statement_timeout_seconds,
         application_name=f"clarion-{role}",
+        mark=EmbeddedServer(settings.data_dir).mark if settings.embedded else None,
+        trusts_failover=settings.trust_failover,
     )
     work = WorkSignal(url)
     work.start()

@@ -6,10 +6,7 @@ environment wins. Never reads anything else and never connects anywhere. Only en
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import os
-import secrets
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
@@ -18,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from clarion import key_file
 from clarion import setting_rules as rules
 from clarion.setting_rules import Secret
 
@@ -118,6 +116,9 @@ class Settings:
     statement_timeout_seconds: int = field(
         default=30, metadata=_setting(rules.whole(1, 3600), "The longest a database statement may take")
     )
+    trust_failover: bool = field(
+        default=False, metadata=_setting(rules.yes_no, "Send on when a replica took over; it must have missed nothing")
+    )
     retention_days: int = field(
         default=400, metadata=_setting(rules.whole(31, 36_500), "How long deliveries are kept after their run ended")
     )
@@ -203,35 +204,10 @@ class Settings:
         older = tuple(rules.decode_key(key.reveal()) for key in self.previous_secret_keys)
         if self.secret_key is not None:
             return (rules.decode_key(self.secret_key.reveal()), *older)
-        return (*_key_file(self.data_dir / "secret.key"), *older)
-
-
-def _key_file(path: Path) -> tuple[bytes, ...]:
-    try:
-        if not path.exists():
-            _make_key_file(path)
-        lines = [line for line in path.read_text("ascii").splitlines() if line.strip()]
-        keys = tuple(rules.decode_key(line) for line in lines)
-    except (OSError, ValueError) as error:
-        raise SettingsError([f"{path}: {error}"]) from error
-    if not keys:
-        raise SettingsError([f"{path}: is empty; restore it from a backup, sealed passwords cannot be read without it"])
-    return keys
-
-
-def _make_key_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = base64.b64encode(secrets.token_bytes(rules.KEY_BYTES)) + b"\n"
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(handle, text)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    with contextlib.suppress(FileExistsError):
-        path.hardlink_to(draft)  # fails, unlike a rename, when another process was first
-    draft.unlink()
+        try:
+            return (*key_file.read_or_make(self.data_dir / "secret.key"), *older)
+        except (OSError, ValueError) as error:
+            raise SettingsError([f"{self.data_dir / 'secret.key'}: {error}"]) from error
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:

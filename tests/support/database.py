@@ -58,7 +58,7 @@ class Databases:
         self._made += 1
         name = f"clarion_test_{os.getpid()}_{self._made}"
         source = f' TEMPLATE "{template}"' if template else ""
-        await self._execute(f'CREATE DATABASE "{name}"{source}')
+        await self.execute(f'CREATE DATABASE "{name}"{source}')
         return with_database(self.server_url, name)
 
     async def create_migrated(self) -> str:
@@ -72,7 +72,7 @@ class Databases:
 
     async def drop(self, url: str) -> None:
         """Drops a database made here, whoever is still connected."""
-        await self._execute(f'DROP DATABASE IF EXISTS "{urlsplit(url).path[1:]}" WITH (FORCE)')
+        await self.execute(f'DROP DATABASE IF EXISTS "{urlsplit(url).path[1:]}" WITH (FORCE)')
 
     async def drop_template(self) -> None:
         """Drops the template; for the end of the session."""
@@ -80,7 +80,8 @@ class Databases:
             await self.drop(with_database(self.server_url, self._template))
             self._template = None
 
-    async def _execute(self, statement: str) -> None:
+    async def execute(self, statement: str) -> None:
+        """Runs a statement on the server's own database."""
         connection = await asyncpg.connect(self.server_url)
         try:
             await connection.execute(statement)

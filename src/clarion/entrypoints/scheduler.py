@@ -68,7 +68,16 @@ class Scheduler:
             rung, self._rung = self._rung, asyncio.Event()
             rung.set()
 
+    async def _until_let_go(self) -> None:
+        """Waits while the database is held because it was restored: its state stays what the backup has."""
+        while True:
+            async with self.database.reading() as tx:
+                if await tx.home.held() is None:
+                    return
+            await asyncio.sleep(IDLE_S)
+
     async def _freeze(self) -> None:
+        await self._until_let_go()
         rung = self._rung
         if not await snapshot.take_slice(self.database):
             await set_within(rung, IDLE_S)
@@ -79,6 +88,7 @@ class Scheduler:
             await set_within(rung, IDLE_S)
 
     async def _tick(self) -> None:
+        await self._until_let_go()
         await recovering.recover(self.database)
         await quarantine.isolate(self.database)
         await due.start_due(self.database)
@@ -105,12 +115,14 @@ class Scheduler:
 
     async def _sweep(self) -> None:
         await asyncio.sleep(SWEEP_S)
+        await self._until_let_go()
         await pacing.spare(self.database)
         await sweeping.sweep(self.database)
 
     async def _retain(self) -> None:
         await retaining.cover(self.database)
         await asyncio.sleep(SWEEP_S)
+        await self._until_let_go()
         await retaining.retain(self.database, self.keeps_days)
 
 

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from clarion.adapters.postgres.connection import ABSENT_ERRORS, COLLISION_ERRORS, Connection, prepare
+from clarion.adapters.postgres.home import LOOK_AROUND
 from clarion.adapters.postgres.transaction import PostgresTransaction
 from clarion.domain.errors import Unavailable
 
@@ -116,14 +117,20 @@ async def open_database(
     statement_timeout_s: float = 30,
     application_name: str = "clarion",
     setup: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[None]] | None = None,
+    mark: str | None = None,
+    trusts_failover: bool = False,
 ) -> PostgresDatabase:
     """Opens a pool of `min_size` to `max_size` connections. `setup` is called with each new connection.
+
+    Each looks where it is before it does anything, so that a database that was put in the place of ours is held; the
+    `mark` is what else tells one from its copy.
 
     Raises `Unavailable` when the server cannot be reached and `min_size` is above 0.
     """
 
     async def init(connection: asyncpg.Connection[asyncpg.Record]) -> None:
         await prepare(connection)
+        await connection.execute(LOOK_AROUND, mark, trusts_failover)
         if setup is not None:
             await setup(connection)
 

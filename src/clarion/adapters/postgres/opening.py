@@ -14,8 +14,12 @@ from clarion.application.ports.runs import Opening, Rechecked
 from clarion.application.segment_rules import rule_to_json
 from clarion.domain.campaign import AudienceCount, Category, Lane, lane_of
 from clarion.domain.delivery import RETRY_DEADLINE
+from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
 from clarion.domain.segment import fixed_at
+
+# index: none, one row.
+_IS_HELD: Final = "SELECT EXISTS (SELECT FROM home WHERE held_since IS NOT NULL)"
 
 _OPEN: Final = """
 INSERT INTO run (id, account_id, campaign_id, ordinal, state, category, lane, revision_id, sender_id, group_ids,
@@ -45,8 +49,13 @@ RETURNING id
 
 
 async def open_run(connection: Connection, account_id: Id, opening: Opening) -> AudienceCount:
-    """Counts the audience, then creates the run over the very snapshot that was counted."""
+    """Counts the audience, then creates the run over the very snapshot that was counted.
+
+    Raises `Unavailable` while the database is held.
+    """
     campaign = opening.campaign
+    if await connection.fetchval(_IS_HELD):
+        raise Unavailable("The database was restored from a backup; nothing starts until its operator says so", 60)
     now = await connection.fetchval("SELECT now()")
     rules = [fixed_at(rule, now) for rule in opening.rules]
     query, values = audience.counting(account_id, campaign, rules)

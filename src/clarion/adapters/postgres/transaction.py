@@ -19,6 +19,7 @@ from clarion.adapters.postgres.deliveries import DeliveryStore
 from clarion.adapters.postgres.executions import ExecutionStore
 from clarion.adapters.postgres.groups import GroupStore
 from clarion.adapters.postgres.health import SenderHealthStore
+from clarion.adapters.postgres.home import HomeStore
 from clarion.adapters.postgres.identities import IdentityStore
 from clarion.adapters.postgres.imports import ImportStore
 from clarion.adapters.postgres.intake import IntakeStore
@@ -169,6 +170,11 @@ class PostgresTransaction:
     def quarantine(self) -> QuarantineStore:
         """Batches that fail again and again."""
         return QuarantineStore(self.connection)
+
+    @cached_property
+    def home(self) -> HomeStore:
+        """Where the database is."""
+        return HomeStore(self.connection)
 
     @cached_property
     def retention(self) -> RetentionStore:

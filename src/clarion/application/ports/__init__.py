@@ -20,6 +20,7 @@ from clarion.application.ports.contacts import Contacts, Groups
 from clarion.application.ports.deliveries import Deliveries
 from clarion.application.ports.executions import Executions
 from clarion.application.ports.health import SenderHealth
+from clarion.application.ports.home import Home
 from clarion.application.ports.identities import Identities
 from clarion.application.ports.imports import Imports
 from clarion.application.ports.intake import Intake
@@ -151,6 +152,11 @@ class Transaction(Protocol):
     @property
     def quarantine(self) -> Quarantine:
         """Batches that fail again and again."""
+        ...
+
+    @property
+    def home(self) -> Home:
+        """Where the database is."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from clarion.entrypoints.cli.catch import catch
 from clarion.entrypoints.cli.demo import demo
 from clarion.entrypoints.cli.doctor import doctor
 from clarion.entrypoints.cli.migrate import migrate
+from clarion.entrypoints.cli.restored import restored
 from clarion.entrypoints.cli.scheduler import scheduler
 from clarion.entrypoints.cli.serve import serve
 from clarion.entrypoints.cli.version import version
@@ -36,6 +37,7 @@ app.command()(api)
 app.command()(worker)
 app.command()(scheduler)
 app.command()(migrate)
+app.command()(restored)
 app.command()(doctor)
 app.command()(catch)
 app.command()(version)

@@ -18,7 +18,8 @@ from enum import StrEnum
 from rich.console import Console
 from rich.table import Table
 
-from clarion.bootstrap import KeyRing, check_database, check_nats, check_partitions
+from clarion.application.ports.home import Held
+from clarion.bootstrap import KeyRing, check_database, check_nats, check_partitions, open_app
 from clarion.domain.errors import ClarionError, Unavailable
 from clarion.entrypoints.cli.place import reachable_database
 from clarion.entrypoints.listening import open_listener
@@ -79,6 +80,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         ("secret key", _secret_key),
         ("database", _database),
         ("partitions", _partitions),
+        ("restored", _restored),
         ("queue", _queue),
         ("port", _port),
     )
@@ -148,6 +150,21 @@ def _queue(settings: Settings) -> Finding:
     except Unavailable as error:
         return Finding("queue", Verdict.WRONG, mask(f"{error}; meanwhile workers ask PostgreSQL"))
     return Finding("queue", Verdict.GOOD, sentence or "PostgreSQL; CLARION_NATS_URL adds NATS between machines")
+
+
+def _restored(settings: Settings) -> Finding:
+    if settings.embedded and not (settings.data_dir / "postgres").exists():
+        return Finding("restored", Verdict.GOOD, "there is no database yet")
+
+    async def ask() -> Held | None:
+        async with open_app(settings, pool_size=1, role="doctor") as app, app.database.reading() as tx:
+            return await tx.home.held()
+
+    with reachable_database(settings):
+        held = asyncio.run(ask())
+    if held is None:
+        return Finding("restored", Verdict.GOOD, "the database is where it was; it may send")
+    return Finding("restored", Verdict.WRONG, f"held, because {held.because}: see `clarion restored`")
 
 
 def _port(settings: Settings) -> Finding:

@@ -33,7 +33,7 @@ def create_app(app: App) -> ASGIApp:
         app=app,
         database=app.database,
         intake=Intake(app.database),
-        readiness=Readiness(app.settings),
+        readiness=Readiness(app.settings, app.database),
         doorkeeper=Doorkeeper(app.database, Pace(app.settings.requests_per_second), tokens=app.tokens),
         cursors=CursorSigner(app.cursor_key),
         links=app.links,

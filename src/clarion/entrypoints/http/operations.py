@@ -30,15 +30,19 @@ async def live() -> Response[bytes]:
 
 @get("/health/ready", include_in_schema=False)
 async def ready(request: Incoming) -> Response[bytes]:
-    """Answers 200 when the database answers with the schema this program knows, else 503."""
+    """Answers 200 when the database answers with the schema this program knows, else 503.
+
+    A database that was restored and is held answers requests all the same; `sending` says so.
+    """
     current().route = "/health/ready"
     edge: Edge = request.app.state.edge
     try:
-        await edge.readiness.check()
+        held = await edge.readiness.check()
     except ClarionError as error:
         body = failed(ErrorBody(code="NOT_READY", message=str(error)))
         return Response(body, status_code=503, media_type=JSON, headers={"Retry-After": "5"})
-    return Response(succeeded({"status": "ready"}), media_type=JSON)
+    said = {"status": "ready"} if held is None else {"status": "ready", "sending": "held"}
+    return Response(succeeded(said), media_type=JSON)
 
 
 @get("/metrics", include_in_schema=False)
