@@ -20,6 +20,7 @@ from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.pace_rules import WarmUpDraft
 from clarion.application.runs import report_run
 from clarion.application.senders import SenderDraft, update_sender
+from clarion.domain.campaign import Lane
 from clarion.domain.pace import NO_LIMITS, Booking
 from clarion.pipeline import pacing
 
@@ -229,6 +230,19 @@ async def test_waiting_for_our_own_limit_is_not_counted_against_a_deadline(
     assert await pacing.spare(database) == 0
     async with database.reading() as tx:
         assert await tx.connection.fetchval("SELECT deadline_at > now() + interval '47 hours' FROM run")
+
+
+async def test_batches_of_a_sender_without_room_stay_untouched(database: PostgresDatabase) -> None:
+    made = await stage.build(database, addresses(40, "x.example"), rate=NEVER)
+    await made.start()
+    async with database.transaction() as tx:
+        await tx.runs.take_slice(1000, 1000)
+    assert (await book(made, {"": 1})).may_go == 1
+    async with database.reading() as tx:
+        for lane in Lane:
+            assert await tx.batches.claim("worker", lane, [], timedelta(seconds=30)) is None
+        await tx.pace.reopen(made.sender_id)
+        assert await tx.batches.claim("worker", Lane.BULK, [], timedelta(seconds=30)) is not None
 
 
 async def test_only_as_much_is_let_go_as_there_is_room_for(database: PostgresDatabase, database_url: str) -> None:
