@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sys
 from collections.abc import Callable
 from typing import Final, Literal, get_args
 
@@ -60,6 +59,7 @@ Point = Literal[
 ]
 POINTS: Final[tuple[str, ...]] = get_args(Point)
 
+_STDERR: Final = 2
 _ONE = re.compile(r"([a-z_]+|\*):(kill|raise|stop|tell)(?:@([1-9]\d*))?")
 
 
@@ -106,7 +106,7 @@ class _Strike:
         self._left -= 1
         if self._left != 0:
             return
-        os.write(sys.stderr.fileno(), f"failpoint {self._point} {self._act}\n".encode())
+        os.write(_STDERR, f"failpoint {self._point} {self._act}\n".encode())
         if self._act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif self._act == "stop":

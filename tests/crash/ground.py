@@ -10,10 +10,11 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.conftest import TEST_KEY
@@ -130,6 +131,7 @@ async def ground(
     local_part: str = "person.",
     connections: int = CONNECTIONS,
     email: EmailContent = LETTER,
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Ground]:
     """Makes the ground for one run; at the end of the block no process and no database is left of it."""
     url = await databases.create_migrated()
@@ -147,6 +149,6 @@ async def ground(
                 category=category,
                 email=email,
             )
-            async with Supervisor(environment(url, folder), log) as supervisor:
+            async with Supervisor(environment(url, folder, **env), log) as supervisor:
                 yield Ground(url, database, witness, made, category, supervisor, chance, log)
     await databases.drop(url)

@@ -20,7 +20,7 @@ from typing import Self
 
 from clarion import failpoints
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 _PROGRAM = [
     "clarion.entrypoints.cli",
     "clarion.entrypoints.worker",

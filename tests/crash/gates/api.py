@@ -27,7 +27,7 @@ CLIENTS = 4
 POSTS_PER_LIFE = (3, 40)
 TIERS = {"P": 50, "N": 500, "R": 5_000}
 WAYS = ("", "", "before_reply_kept:kill@{n}", "before_api_commit:kill@{n}", "after_api_commit:kill@{n}")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 AGAIN = frozenset({409, 429, 503})
 """The first request with this key is still worked on, or the API asks to come again."""
 

@@ -19,7 +19,7 @@ from clarion.domain.ids import Id
 ROWS = 7_000
 """Two slices of a merge."""
 POINTS = ("before_merge:kill", "after_merge_slice:kill", "before_merge_commit:kill", "after_merge:kill")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 _CONTACTS = "SELECT count(*) FROM contact"
 _MEMBERS = "SELECT count(*) FROM group_member"
