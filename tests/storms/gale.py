@@ -144,7 +144,7 @@ async def gale(databases: Databases, *, recipients: int) -> AsyncIterator[Gale]:
                         tx, account_id=made.account_id, name="storm", permissions=list(Permission)
                     )
                 api_port = _free_port()
-                with Supervisor(environment(url, folder, CLARION_PORT=str(api_port)), processes) as supervisor:
+                async with Supervisor(environment(url, folder, CLARION_PORT=str(api_port)), processes) as supervisor:
                     for role in ("api", "worker", "scheduler"):
                         supervisor.start(role)
                     async with _calling(api_port, key) as http:

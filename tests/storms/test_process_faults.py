@@ -58,7 +58,7 @@ async def site(
             made = await scene.build(
                 database, recipients=recipients, port=sink.port, connections=connections, local_part=local_part
             )
-            with Supervisor(environment(url, Path(name), CLARION_LOG_LEVEL="debug"), said) as supervisor:
+            async with Supervisor(environment(url, Path(name), CLARION_LOG_LEVEL="debug"), said) as supervisor:
                 yield Site(url, database, sink, supervisor, made, said)
     await databases.drop(url)
 
