@@ -36,7 +36,7 @@ async def _shake(recipients: int, seed: int, server_url: str) -> Report:
     try:
         with nats_cluster() as servers:
             blows = [lambda: kill_leader(servers), lambda: kill_leader(servers), lambda: wipe(servers)]
-            return await shake(random.Random(seed), databases, servers, blows, recipients)
+            return await shake(random.Random(seed), databases, servers, blows, recipients, apart_s=10.0)
     finally:
         await databases.drop_template()
 

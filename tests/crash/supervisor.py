@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from multiprocessing.process import BaseProcess
@@ -173,10 +174,19 @@ def _live(role: str, env: Mapping[str, str], log: str, clock_shift_s: float) -> 
     failpoints.arm(env.get(failpoints.VARIABLE, ""))
     if clock_shift_s:
         _shift_clock(clock_shift_s)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     from clarion.entrypoints.cli import main  # noqa: PLC0415 - whoever starts processes needs none of it
 
     sys.argv = ["clarion", role]
     main()
+
+
+def _leave_with_parent() -> None:
+    """Nothing outlives a gate, however that ended."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _shift_clock(seconds: float) -> None:

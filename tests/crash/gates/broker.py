@@ -12,13 +12,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.crash.ground import SLOW, Ground, ground
+from tests.crash.ground import Ground, ground
 from tests.crash.observer import Observer
 from tests.crash.report import Report
 from tests.support.database import Databases
 from tests.support.nats import NatsServer, nats_server
 
 WORKERS = 2
+CONNECTIONS = 10
 STALL_S = 60.0
 """How long nothing may arrive at the most."""
 
@@ -42,7 +43,7 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
     with nats_server() as server:
         blows = [lambda: restart(server)] * size.restarts + [lambda: wipe([server])] * size.wipes
         chance.shuffle(blows)
-        return await shake(chance, databases, [server], blows, size.recipients, local_part=SLOW)
+        return await shake(chance, databases, [server], blows, size.recipients)
 
 
 async def shake(
@@ -52,13 +53,17 @@ async def shake(
     blows: Sequence[Blow],
     recipients: int,
     *,
-    local_part: str = "person.",
+    apart_s: float = 3.0,
 ) -> Report:
-    """One run of marketing mail, hit at even distances: nobody may be lost, doubled or uncertain."""
+    """One run of marketing mail, hit at even distances: nobody may be lost, doubled or uncertain.
+
+    The mail server answers so slowly that about `apart_s` lie between two blows.
+    """
+    slow = f"slow{apart_s * (len(blows) + 2) * CONNECTIONS * WORKERS / recipients:.4f}+"
     env = {"CLARION_NATS_URL": ",".join(server.url for server in servers), "CLARION_NATS_REPLICAS": str(len(servers))}
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(
-            ground(databases, chance, recipients=recipients, local_part=local_part, connections=10, env=env)
+            ground(databases, chance, recipients=recipients, local_part=slow, connections=CONNECTIONS, env=env)
         )
         site.supervisor.keep(worker=WORKERS, scheduler=1)
         observer = await site.start()
