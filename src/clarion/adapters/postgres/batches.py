@@ -37,7 +37,7 @@ WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq 
 ORDER BY d.seq
 """
 
-# One statement and one commit: the text is in migration 0002, where it may take the account's lock before it looks.
+# One statement and one commit: the text is in migration 0007, where it may take the account's lock before it looks.
 _TURN: Final = f"SELECT run_state, holds_lease, granted FROM turn({', '.join(f'${n}' for n in range(1, 23))})"
 
 # index: batch_pkey.
