@@ -137,6 +137,7 @@ class Campaign:
     updated_at: datetime
     started_at: datetime | None
     rate_limited_until: datetime | None
+    degraded_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +165,7 @@ class Run:
     accepts_until: datetime | None = None
     recheck_at: datetime | None = None
     rate_limited_until: datetime | None = None
+    degraded_reason: str | None = None
     removed_at: datetime | None = None
 
 

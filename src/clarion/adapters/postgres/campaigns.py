@@ -14,6 +14,7 @@ import msgspec
 
 from clarion.adapters.postgres import audience
 from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.hindrances import HINDRANCES
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Category
 from clarion.domain.content import EmailContent, PushContent, SmsContent
 from clarion.domain.ids import Id, parse_id
@@ -21,15 +22,12 @@ from clarion.domain.segment import Rule
 
 T = TypeVar("T")
 
-_COLUMNS: Final = """
+_COLUMNS: Final = f"""
 c.id, c.number, c.name, c.description, c.kind, c.category, c.state, c.state_reason, c.group_ids, c.segment_ids,
 c.contact_ids, c.sender_id, c.revision_id, m.email, m.sms, m.push, c.channel_order, c.selected_count,
 c.include_conversation_history, c.auto_cancel_on_message_received, c.outreach_language, c.timezone, c.start_at,
 c.end_at, c.recheck_seconds, c.creates_contacts, c.high_throughput, c.extras, c.created_at, c.updated_at, c.started_at,
-(SELECT max(p.next_free_at) FROM pace AS p
- WHERE c.state = 'running' AND p.owner IN (c.sender_id, c.account_id) AND p.domain = ''
-   AND p.next_free_at > now() + interval '1 second'
-) AS rate_limited_until
+{HINDRANCES.format(row="c", active="running")}
 """
 
 _FROM: Final = "campaign AS c LEFT JOIN message_revision AS m ON m.id = c.revision_id"

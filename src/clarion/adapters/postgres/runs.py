@@ -14,6 +14,7 @@ import msgspec
 
 from clarion.adapters.postgres import audience, freezing
 from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.hindrances import HINDRANCES
 from clarion.adapters.postgres.opening import due_rechecks, open_run, reread
 from clarion.application.ports.runs import Opening, Rechecked, RunSource, Slice, StateCount
 from clarion.domain.campaign import RUN_TRANSITIONS, AudienceCount, Campaign, Category, Run, RunState
@@ -22,14 +23,10 @@ from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
 from clarion.domain.segment import Rule
 
-_COLUMNS: Final = """
+_COLUMNS: Final = f"""
 r.id, r.number, r.campaign_id, c.name AS campaign_name, r.ordinal, r.state, r.state_reason, r.category,
 r.selected_count, r.snapshot_done, r.started_at, r.finished_at, r.test_address, r.accepts_until, r.recheck_at,
-(SELECT max(p.next_free_at) FROM pace AS p
- WHERE r.state = 'sending' AND p.owner IN (r.sender_id, r.account_id) AND p.domain = ''
-   AND p.next_free_at > now() + interval '1 second'
-) AS rate_limited_until,
-r.removed_at
+r.removed_at, {HINDRANCES.format(row="r", active="sending")}
 """
 
 # index: run_pkey.

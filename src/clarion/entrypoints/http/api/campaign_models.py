@@ -148,6 +148,8 @@ class CampaignView(CampaignSummary, rename="camel", kw_only=True):
     """A campaign with everything its author wrote."""
 
     number: int
+    degraded_reason: str | None
+    """Why its sender is left alone for now, having failed as a whole; null when it works."""
     """The campaign's name for callers that know whole numbers only."""
     status_reason: str | None
     kind: CampaignKind
@@ -169,6 +171,7 @@ class CampaignView(CampaignSummary, rename="camel", kw_only=True):
         return cls(
             **summary_fields(campaign),
             number=campaign.number,
+            degraded_reason=campaign.degraded_reason,
             status_reason=campaign.state_reason,
             kind=campaign.kind,
             category=campaign.category,

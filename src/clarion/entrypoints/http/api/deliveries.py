@@ -80,6 +80,8 @@ class DeliveryDetail(DeliveryView, rename="camel", kw_only=True):
     """One recipient of a run with the tries before the last, which the delivery itself shows."""
 
     earlier_attempts: list[AttemptView]
+    sent_by: HexId | None
+    """The sender of a pool that it was given to last; null where the campaign's sender has no pool."""
 
 
 def _fields(delivery: Delivery) -> dict[str, Any]:
@@ -176,7 +178,12 @@ async def read(tx: Transaction, call: Call[Nothing, Nothing]) -> DeliveryDetail:
     if named is None or named.run_id != run_id:
         raise NotFound("delivery")
     delivery, attempts = await get_delivery(tx, account_id=call.account_id, delivery_id=named)
-    return DeliveryDetail(**_fields(delivery), earlier_attempts=[AttemptView.of(attempt) for attempt in attempts])
+    sender_id = (await tx.health.sent_by(run_id, [named.seq])).get(named.seq)
+    return DeliveryDetail(
+        **_fields(delivery),
+        earlier_attempts=[AttemptView.of(attempt) for attempt in attempts],
+        sent_by=sender_id.hex() if sender_id else None,
+    )
 
 
 ROUTES = [list_all, read]

@@ -73,6 +73,8 @@ class RunReportView(RunView, rename="camel", kw_only=True):
     reasons: list[CountView]
     rate_per_second: float
     """Messages sent per second over the run so far."""
+    degraded_reason: str | None
+    """Why its sender is left alone for now, having failed as a whole; null when it works."""
     rate_limited_until: datetime | None
     """A limit of the sender or the account holds the run until then; null when none does."""
 
@@ -85,6 +87,7 @@ class RunReportView(RunView, rename="camel", kw_only=True):
             counts=_per_state(report),
             reasons=[CountView(c.state, c.reason, c.count) for c in report.counts if c.reason],
             rate_per_second=round(report.rate_per_second, 2),
+            degraded_reason=report.run.degraded_reason,
             rate_limited_until=report.run.rate_limited_until,
         )
 

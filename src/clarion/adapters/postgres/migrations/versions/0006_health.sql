@@ -38,7 +38,7 @@ CREATE TABLE batch_way (
 );
 CREATE INDEX batch_way_by_seq ON batch_way (run_id, first_seq);
 
--- As it was (0004), without the runs that have no way out.
+-- As it was, without the runs that have no way out.
 CREATE OR REPLACE VIEW in_line AS
 SELECT r.lane, r.account_id, r.id AS run_id, r.sender_id, coalesce(s.claimed_no, -2147483648) AS claimed_no,
        greatest(a.used, max(coalesce(a.used, 0)) OVER (PARTITION BY r.lane) - 25000) AS account_used,
@@ -46,4 +46,6 @@ SELECT r.lane, r.account_id, r.id AS run_id, r.sender_id, coalesce(s.claimed_no,
 FROM run AS r
 LEFT JOIN account_share AS a ON a.account_id = r.account_id AND a.lane = r.lane
 LEFT JOIN run_share AS s ON s.run_id = r.id
-WHERE r.state = 'sending' AND r.sender_id NOT IN (SELECT sender_id FROM no_way);
+WHERE r.state = 'sending' AND r.sender_id NOT IN (SELECT sender_id FROM no_way) AND NOT EXISTS (
+    SELECT FROM pace AS p WHERE p.owner IN (r.sender_id, r.account_id) AND p.domain = ''
+      AND p.next_free_at > now() + CASE r.lane WHEN 'bulk' THEN interval '0.25 seconds' ELSE interval '1 second' END);
