@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nats
 
@@ -90,10 +91,10 @@ class NatsServer:
             else:
                 return
 
-    def ask(self, path: str) -> dict[str, object]:
+    def ask(self, path: str) -> dict[str, Any]:
         """What its monitoring page says."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._monitor}{path}", timeout=2) as answer:
-            found: dict[str, object] = json.load(answer)
+            found: dict[str, Any] = json.load(answer)
             return found
 
     def send(self, what: signal.Signals) -> None:
@@ -111,6 +112,19 @@ class NatsServer:
     def wipe(self) -> None:
         """Deletes its data; it must not be running."""
         shutil.rmtree(self._folder / "data", ignore_errors=True)
+
+
+def leader_of(servers: Sequence[NatsServer], stream: str) -> NatsServer:
+    """The one of these servers that leads a stream; waits until one does."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        for server in servers:
+            for account in server.ask("/jsz?accounts=true&streams=true").get("account_details", ()):
+                for detail in account.get("stream_detail", ()):
+                    if detail["name"] == stream and detail["cluster"].get("leader") == server.name:
+                        return server
+        time.sleep(0.1)
+    raise RuntimeError(f"none of {[server.name for server in servers]} leads {stream}")
 
 
 async def purge(place: Place) -> None:
