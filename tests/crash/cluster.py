@@ -17,7 +17,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 
-from tests.crash.gates.broker import restart, shake, wipe
+from tests.crash.gates.nats import restart, shake, wipe
 from tests.crash.report import Report
 from tests.support.database import Databases, running_server
 from tests.support.nats import NatsServer, leader_of, nats_cluster
