@@ -29,6 +29,8 @@ ORDER BY next_seq, id LIMIT 1
 FOR UPDATE SKIP LOCKED
 """
 
+# index: contact_pkey from the cursor on. Everyone of the slice stands behind it; without saying so, a merge would read
+# the contacts of every slice before.
 _FREEZE: Final = """
 WITH slice AS ({members}), placed AS (
     SELECT s.contact_id, coalesce($14::text, c.email) AS email,
@@ -41,7 +43,7 @@ WITH slice AS ({members}), placed AS (
                 WHEN p.reason = 'unsubscribed' OR q.address_key IS NOT NULL THEN 'unsubscribed'
                 WHEN p.reason IS NOT NULL THEN 'suppressed' END AS refusal
     FROM slice AS s
-    JOIN contact AS c ON c.id = s.contact_id
+    JOIN contact AS c ON c.id = s.contact_id AND c.id > $5
     LEFT JOIN suppression AS p ON p.account_id = $2 AND p.channel = 'email' AND p.address_key = c.email_key
           AND (p.reason <> 'unsubscribed' OR $9 = 'marketing')
     LEFT JOIN campaign_suppression AS q
