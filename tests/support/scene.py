@@ -42,7 +42,7 @@ SELECT decode(lpad(to_hex(n), 24, '0'), 'hex'), $1, 'load-' || n, a.address, a.a
        (ARRAY['Amberfield', 'Birchley', 'Cedarmann', 'Dunewood', 'Elmstone'])[1 + n % 5], 'en',
        jsonb_build_object('city', (ARRAY['Northmere', 'Lindenau', 'Clairval'])[1 + n % 3],
                           'plan', (ARRAY['free', 'plus', 'studio'])[1 + n % 3])
-FROM generate_series(1, $2::int) AS n,
+FROM generate_series($4::int, $4::int + $2::int - 1) AS n,
      LATERAL (SELECT $3 || lpad(n::text, 7, '0') || '@load.example' AS address) AS a
 """
 
@@ -69,20 +69,21 @@ async def build(
     port: int,
     connections: int = 10,
     local_part: str = "person.",
+    first: int = 1,
     category: Category = Category.MARKETING,
     email: EmailContent | None = None,
 ) -> Scene:
     """Makes everything up to a campaign whose sender is a plain relay on the loopback `port`.
 
     Addresses are `local_part` and a number of seven digits, so that a scripted sink can be told what to do. The n-th
-    person is the n-th delivery of the run.
+    person is the n-th delivery of the run. Numbers begin with `first`, so that several accounts have nobody in common.
     """
     account_id, group_id = new_id(), new_id()
     async with database.transaction() as tx:
         await tx.connection.execute("SET LOCAL statement_timeout = 0")
         await tx.connection.execute(_ACCOUNT, account_id)
         await tx.connection.execute(_GROUP, group_id, account_id)
-        await tx.connection.execute(_CONTACTS, account_id, recipients, local_part, timeout=600)
+        await tx.connection.execute(_CONTACTS, account_id, recipients, local_part, first, timeout=600)
         await tx.connection.execute(_MEMBERS, group_id, account_id, timeout=600)
     async with database.reading() as tx:
         await tx.connection.execute("VACUUM (ANALYZE) contact, group_member", timeout=600)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,6 +21,7 @@ from clarion.entrypoints.carefully import carefully
 from clarion.failpoints import failpoint
 from clarion.pipeline import quarantine, settling
 from clarion.pipeline.health import Health
+from clarion.pipeline.line import Line
 from clarion.pipeline.pacing import Meter, Pace
 from clarion.pipeline.patience import set_within
 from clarion.pipeline.plans import NoRoute, Plans
@@ -46,6 +47,10 @@ class Crew:
     _sizes: dict[Id, int] = field(default_factory=dict)
     _meters: dict[Id, Meter] = field(default_factory=dict)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
+    _line: Line = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._line = Line(self.per_sender)
 
     @property
     def held(self) -> list[ClaimedBatch]:
@@ -91,9 +96,11 @@ class Crew:
 
     async def _claim_one(self) -> ClaimedBatch | None:
         failpoint("before_claim")
-        by_sender = Counter(batch.sender_id for batch in self._held.values())
-        busy = [sender_id for sender_id, drives in by_sender.items() if drives >= self.per_sender]
-        return await self.queue.take(self.name, self.lane, busy, self.lease)
+        busy = self._line.busy(self._held.values(), time.monotonic())
+        batch = await self.queue.take(self.name, self.lane, busy, self.lease)
+        if batch is not None:
+            self._line.joined(batch, time.monotonic())
+        return batch
 
     async def _drive(self, batch: ClaimedBatch) -> None:
         try:

@@ -7,6 +7,7 @@ Every claim raises the batch's epoch, which fences whoever held it before. Never
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -102,9 +103,9 @@ async def claim(
     row = await connection.fetchrow(_CLAIM, worker, lane, list(busy_senders), lease)
     if row is None:
         return None
-    *leased, account_used, run_used = row.items()
+    *leased, run_used = row.items()
     batch = ClaimedBatch(**dict(leased), lane=lane)
-    await _charge(connection, batch, account_used[1], run_used[1])
+    await _charge(connection, batch, row["account_used"], run_used[1])
     return batch
 
 
@@ -120,9 +121,10 @@ async def claim_named(
         return None
     batch = ClaimedBatch(**{**row, "lane": Lane(row["lane"])})
     standing = await connection.fetchrow(_STANDING, batch.lane, run_id)
-    if standing is not None:  # it was stopped a moment ago
-        await _charge(connection, batch, *standing)
-    return batch
+    if standing is None:  # it was stopped a moment ago
+        return batch
+    await _charge(connection, batch, *standing)
+    return replace(batch, account_used=standing["account_used"])
 
 
 async def tidy(connection: Connection) -> None:

@@ -18,7 +18,10 @@ from clarion.domain.outcome import Outcome, Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedBatch:
-    """A batch this worker holds until its lease ends."""
+    """A batch this worker holds until its lease ends.
+
+    `account_used` is what its account had had by then, by its weight; None when nobody knows.
+    """
 
     run_id: Id
     account_id: Id
@@ -29,6 +32,7 @@ class ClaimedBatch:
     first_seq: int
     last_seq: int
     seqs: list[int] | None
+    account_used: float | None = None
 
 
 class Recipient(NamedTuple):
