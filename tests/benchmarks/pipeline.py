@@ -102,10 +102,10 @@ async def send(server: EmbeddedServer, sink: NullSink, options: Load, folder: Pa
 
 
 async def until_listening(url: str, workers: int) -> None:
-    """Waits until every worker has come up, so that the start is measured and not Python's imports."""
+    """Waits until the workers and the scheduler have come up, so that Python's imports are not measured."""
     connection = await asyncpg.connect(url)
     try:
-        while await connection.fetchval(_LISTENERS) < workers:
+        while await connection.fetchval(_LISTENERS) < workers + 1:
             await asyncio.sleep(0.05)
     finally:
         await connection.close()
