@@ -27,6 +27,7 @@ GATES = {
     "G2": "failpoints",
     "G3": "api",
     "G4": "database",
+    "G6": "nats",
     "G7": "repetition",
     "G8": "provider",
     "G11": "deploys",
