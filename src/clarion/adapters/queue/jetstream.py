@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import BadRequestError, NotFoundError
+
+T = TypeVar("T")
 
 ANSWER_S: Final = 1.0
 """How long a question may take; after that the queue counts as away."""
@@ -82,10 +85,10 @@ class JetStream:
         context, name = self._answering(), f"{lane}-{channel}"
         try:
             try:
-                info: ConsumerInfo = await context.consumer_info(self._place.prefix, name)
+                info: ConsumerInfo = await _asked(context.consumer_info(self._place.prefix, name))
             except NotFoundError:
-                await self._make_stream(context)
-                info = await self._make_consumer(context, name, self._subject(lane, channel))
+                await _asked(self._make_stream(context))
+                info = await _asked(self._make_consumer(context, name, self._subject(lane, channel)))
         except (NatsError, OSError, TimeoutError) as error:
             raise self._away(error) from error
         return info
@@ -93,21 +96,31 @@ class JetStream:
     async def subscription(self, lane: str, channel: str) -> JetStreamContext.PullSubscription:
         """A way to fetch what the consumer has; for as long as this connection lasts. Raises `Away`."""
         try:
-            return await self._answering().pull_subscribe_bind(f"{lane}-{channel}", stream=self._place.prefix)
+            return await _asked(self._answering().pull_subscribe_bind(f"{lane}-{channel}", stream=self._place.prefix))
         except (NatsError, OSError, TimeoutError) as error:
             raise self._away(error) from error
+
+    async def next(self, subscription: JetStreamContext.PullSubscription, timeout_s: float) -> Msg | None:
+        """The next thing that was said; None when nothing is within this time. Raises `Away`."""
+        try:
+            (message,) = await _asked(subscription.fetch(1, timeout=timeout_s))
+        except TimeoutError:
+            return None
+        except (NatsError, OSError) as error:
+            raise self._away(error) from error
+        return message
 
     async def publish(self, lane: str, channel: str, payload: bytes) -> None:
         """Says something; returns once it is stored. Raises `Away` after a second, when it may be stored or not."""
         try:
-            await self._answering().publish(self._subject(lane, channel), payload, timeout=ANSWER_S)
+            await _asked(self._answering().publish(self._subject(lane, channel), payload, timeout=ANSWER_S))
         except (NatsError, OSError, TimeoutError) as error:
             raise self._away(error) from error
 
     async def describe(self) -> str:
         """One sentence about the servers, for people. Raises `Away`."""
         try:
-            info = await self._answering().account_info()
+            info = await _asked(self._answering().account_info())
         except (NatsError, OSError, TimeoutError) as error:
             raise self._away(error) from error
         version = self._client.connected_server_version
@@ -171,16 +184,18 @@ class JetStream:
 
             self._client = client = Client()
             try:
-                await client.connect(
-                    list(self._place.servers),
-                    name=self._name,
-                    error_cb=self._note,
-                    closed_cb=on_closed,
-                    connect_timeout=PING_S,
-                    ping_interval=PING_S,
-                    max_outstanding_pings=1,
-                    reconnect_time_wait=1,
-                    max_reconnect_attempts=-1,
+                await _asked(
+                    client.connect(
+                        list(self._place.servers),
+                        name=self._name,
+                        error_cb=self._note,
+                        closed_cb=on_closed,
+                        connect_timeout=PING_S,
+                        ping_interval=PING_S,
+                        max_outstanding_pings=1,
+                        reconnect_time_wait=1,
+                        max_reconnect_attempts=-1,
+                    )
                 )
                 self._greeted.set()
                 self._made += 1
@@ -195,3 +210,16 @@ class JetStream:
 
     async def _note(self, error: Exception) -> None:
         self._problem = str(error) or type(error).__name__
+
+
+async def _asked(question: Coroutine[Any, Any, T]) -> T:
+    """Awaits the client in a task of its own, so that whoever asks can be cancelled at any time.
+
+    The client waits by `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that meets the result.
+    """
+    task = asyncio.create_task(question)
+    try:
+        await asyncio.wait({task})
+    finally:
+        task.cancel()
+    return task.result()

@@ -249,14 +249,16 @@ class NatsQueue:
     async def _hear(self, desk: _Desk, subscription: JetStreamContext.PullSubscription) -> None:
         """Fetches one announcement after the other while they are wanted; never returns, but raises."""
         while True:
-            try:
+            message = None
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FETCH_S):
                     await desk.wanted.wait()
-                (message,) = await subscription.fetch(1, timeout=FETCH_S)
-            except TimeoutError:
+            if desk.wanted.is_set():
+                message = await self._stream.next(subscription, FETCH_S)
+            if message is None:
                 await self._stream.consumer(desk.lane, desk.channel)  # raises when it is not there any more
-                continue
-            await self._heard(desk, message)
+            else:
+                await self._heard(desk, message)
 
     async def _heard(self, desk: _Desk, message: Msg) -> None:
         desk.heard_at = time.monotonic()
