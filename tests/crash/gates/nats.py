@@ -70,12 +70,12 @@ async def shake(
         landed = await _strike(site, observer, blows, recipients)
         seconds = await site.over()
         verdict = await site.settle(observer, unknown_limit=0)
-        stall_s = longest_stall_s(site)
+        stall_s, after = longest_stall(site)
         if stall_s > STALL_S:
             verdict.complain(f"nothing arrived for {stall_s:.1f} s")
         if landed < len(blows):
             verdict.complain(f"only {landed} of {len(blows)} blows found the run under way")
-        return Report.of(verdict, seconds, "run", blows=landed, longest_stall_s=round(stall_s, 1))
+        return Report.of(verdict, seconds, "run", blows=landed, longest_stall_s=round(stall_s, 1), stall_after=after)
 
 
 async def _strike(site: Ground, observer: Observer, blows: Sequence[Blow], recipients: int) -> int:
@@ -86,10 +86,11 @@ async def _strike(site: Ground, observer: Observer, blows: Sequence[Blow], recip
     return len(blows)
 
 
-def longest_stall_s(site: Ground) -> float:
-    """The longest time between two messages that arrived one after the other."""
+def longest_stall(site: Ground) -> tuple[float, int]:
+    """The longest time in which nothing arrived, and how many messages had arrived before it."""
     times = sorted(acceptance.at for acceptance in site.witness.accepted)
-    return max((after - before for before, after in pairwise(times)), default=0.0)
+    gaps = [(after - before, place) for place, (before, after) in enumerate(pairwise(times), start=1)]
+    return max(gaps, default=(0.0, 0))
 
 
 def restart(server: NatsServer, until: Blow = lambda: None) -> None:
