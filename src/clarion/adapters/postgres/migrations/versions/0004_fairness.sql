@@ -29,16 +29,7 @@ CREATE INDEX batch_fresh ON batch (run_id, no) WHERE epoch = 0;
 CREATE INDEX batch_again ON batch (run_id, due_at) WHERE epoch > 0 AND worker IS NULL;
 CREATE INDEX run_sending ON run (lane, account_id) WHERE state = 'sending';
 
--- The runs that are sending, with what their account and they themselves have had. Whoever had nothing to send for a
--- while, or is new, is not served alone until it has caught up: its head start is 25,000 messages by its weight.
-CREATE VIEW in_line AS
-SELECT r.lane, r.account_id, r.id AS run_id, r.sender_id, coalesce(s.claimed_no, -2147483648) AS claimed_no,
-       greatest(a.used, max(coalesce(a.used, 0)) OVER (PARTITION BY r.lane) - 25000) AS account_used,
-       greatest(s.used, max(coalesce(s.used, 0)) OVER (PARTITION BY r.lane, r.account_id) - 25000) AS run_used
-FROM run AS r
-LEFT JOIN account_share AS a ON a.account_id = r.account_id AND a.lane = r.lane
-LEFT JOIN run_share AS s ON s.run_id = r.id
-WHERE r.state = 'sending';
+-- The runs whose turn it may be, `in_line`, are a view of 0006: it asks for room (0005) and for a way out, too.
 
 -- Leases the next batch of a lane: of the account that has had the least, of its run that has had the least. Called by
 -- adapters/postgres/claiming.py. Two claims at once skip each other's batch. It looks a little below the highest

@@ -36,21 +36,6 @@ CREATE TABLE pace (
 ALTER TABLE batch ADD COLUMN paced_by bytea, ADD COLUMN paced_domain text;
 CREATE INDEX batch_paced ON batch (paced_by, paced_domain, lane DESC, no) WHERE paced_by IS NOT NULL;
 
--- The runs in line (0004), but for those whose sender or account has no room for a while: their batches stay untouched.
--- Bulk mail comes back when there is nearly room, so that what is in hand already goes on; transactional mail waits for
--- its turn in a worker.
--- index: pace_pkey.
-CREATE OR REPLACE VIEW in_line AS
-SELECT r.lane, r.account_id, r.id AS run_id, r.sender_id, coalesce(s.claimed_no, -2147483648) AS claimed_no,
-       greatest(a.used, max(coalesce(a.used, 0)) OVER (PARTITION BY r.lane) - 25000) AS account_used,
-       greatest(s.used, max(coalesce(s.used, 0)) OVER (PARTITION BY r.lane, r.account_id) - 25000) AS run_used
-FROM run AS r
-LEFT JOIN account_share AS a ON a.account_id = r.account_id AND a.lane = r.lane
-LEFT JOIN run_share AS s ON s.run_id = r.id
-WHERE r.state = 'sending' AND NOT EXISTS (
-    SELECT FROM pace AS p WHERE p.owner IN (r.sender_id, r.account_id) AND p.domain = ''
-      AND p.next_free_at > now() + CASE r.lane WHEN 'bulk' THEN interval '0.25 seconds' ELSE interval '1 second' END);
-
 -- What a slowed row allows at a moment: it gains its ceiling in two minutes. Null when it is not slowed.
 CREATE FUNCTION slowed_rate(p pace, moment timestamptz) RETURNS double precision LANGUAGE sql IMMUTABLE RETURN
     CASE WHEN p.slowed_until > moment

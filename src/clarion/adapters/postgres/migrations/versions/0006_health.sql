@@ -38,8 +38,10 @@ CREATE TABLE batch_way (
 );
 CREATE INDEX batch_way_by_seq ON batch_way (run_id, first_seq);
 
--- As it was, without the runs that have no way out.
-CREATE OR REPLACE VIEW in_line AS
+-- The runs that are sending, with what their account and they themselves have had. Whoever had nothing to send for a
+-- while, or is new, is not served alone until it has caught up: its head start is 25,000 messages by its weight.
+-- Left out is whoever has no way out, or no room: a batch of theirs would only be claimed to be given back.
+CREATE VIEW in_line AS
 SELECT r.lane, r.account_id, r.id AS run_id, r.sender_id, coalesce(s.claimed_no, -2147483648) AS claimed_no,
        greatest(a.used, max(coalesce(a.used, 0)) OVER (PARTITION BY r.lane) - 25000) AS account_used,
        greatest(s.used, max(coalesce(s.used, 0)) OVER (PARTITION BY r.lane, r.account_id) - 25000) AS run_used
