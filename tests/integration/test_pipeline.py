@@ -41,7 +41,7 @@ async def test_five_hundred_recipients_take_at_most_24_statements(
     monkeypatch.setattr(sending, "WINDOW_S", 5.0)  # a busy machine must not make the windows shorter
     async with Sink() as sink, opened(database_url) as other:
         made = await scene.build(other, recipients=11_000, port=sink.port)
-        async with working(database, database_url):
+        async with working(database, database_url, clock_on=other):
             run_id = await scene.start(other, made)
             await sink.wait_accepted(1_000, 20)
             statement_log.clear()

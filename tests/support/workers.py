@@ -100,10 +100,14 @@ async def working(
     drain_s: float = 10.0,
     place: Place | None = None,
     babbles: bool = False,
+    clock_on: PostgresDatabase | None = None,
 ) -> AsyncIterator[Worker]:
-    """Runs one worker and a scheduler for the length of the block, then drains it."""
+    """Runs one worker and a scheduler for the length of the block, then drains it.
+
+    `clock_on` is where the scheduler's statements go, where those of the worker are counted.
+    """
     channels = ChannelRegistry(SEALER, helo_name="tests.clarion.example")
-    async with queue_of(database, url, place) as queue, scheduling(database, url, place, babbles=babbles):
+    async with queue_of(database, url, place) as queue, scheduling(clock_on or database, url, place, babbles=babbles):
         plans = Plans(database, channels, LINKS)
         worker = Worker(database=database, plans=plans, queue=queue, name=name, lease=timedelta(seconds=lease_s))
         running = asyncio.create_task(worker.run(drain_s))
