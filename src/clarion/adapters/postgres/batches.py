@@ -148,9 +148,7 @@ class BatchStore:
         """Leases the lane's most urgent batch of a sending run whose sender is not busy."""
         return await claiming.claim(self._connection, worker, lane, busy_senders, lease)
 
-    async def claim_named(
-        self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta
-    ) -> ClaimedBatch | None:
+    async def claim_named(self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta) -> ClaimedBatch | None:
         """Leases one batch by its name."""
         return await claiming.claim_named(self._connection, worker, run_id, no, epoch, lease=lease)
 

@@ -95,9 +95,7 @@ class Batches(Protocol):
         """Leases the lane's most urgent batch of a sending run whose sender is not busy; None when there is none."""
         ...
 
-    async def claim_named(
-        self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta
-    ) -> ClaimedBatch | None:
+    async def claim_named(self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta) -> ClaimedBatch | None:
         """Leases this very batch; None when it is gone, held, not due, or its run is not sending."""
         ...
 
