@@ -15,6 +15,9 @@ RECIPIENTS ?= 200000
 READERS ?= 50000
 JOBS ?= 2
 
+# Compiled modules are kept: each process of a test would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test check fix docs bench crash acceptance audit lock clean
 

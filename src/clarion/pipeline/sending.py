@@ -188,7 +188,7 @@ class Drive:
         self._wire.append(OpenWindow(window, members))
         self.route.channel.send(window)
         while not await window.wait(_PATIENCE_S) and window.open > len(members) * _STRAGGLERS:
-            continue
+            await self._record()
         fitting = int(len(members) * WINDOW_S / max(time.monotonic() - began, 0.001))
         self.sizes[self.route.sender.id] = max(_WINDOW_LEAST, min(WINDOW_LIMIT, fitting))
 
@@ -209,12 +209,15 @@ class Drive:
     async def _finish(self) -> None:
         """Waits for every outcome that is still to come and records it."""
         while True:
-            outcomes = self._drain()
-            if outcomes:
-                await self._turn(Turn(outcomes))
+            await self._record()
             if not self._wire:
                 return
             await self._wire[0].window.wait(_PATIENCE_S)
+
+    async def _record(self) -> None:
+        """Records the outcomes that have come, however few: a crash must not make them uncertain again."""
+        if outcomes := self._drain():
+            await self._turn(Turn(outcomes))
 
     async def _turn(self, turn: Turn) -> TurnResult:
         began = time.monotonic()
