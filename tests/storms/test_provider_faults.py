@@ -70,7 +70,7 @@ async def test_f44_an_answer_that_never_comes_holds_nobody_up(database: Postgres
         others = await stage.build(database, GOOD, port=sink.port, category=Category.TRANSACTIONAL)
         async with working(database, database_url):
             stuck_run = await stuck.start()
-            await stage.until(lambda: _sent(database, stuck_run, 12), 60)
+            await stage.until(lambda: _sent(database, stuck_run, 10), 60)
             await finished(database, await others.start(), 60)
             again = await stage.build(database, GOOD, port=sink.port)
             await finished(database, await again.start(), 60)
