@@ -178,7 +178,7 @@ GOLDEN = {
     "identities lastSeenAt createdAt updatedAt",
     "groups": "id name members createdAt",
     "senders": "id name host port security username fromAddress maxConnections ratePerSecond "
-    "domainRates dailyCap warmUp createdAt updatedAt",
+    "domainRates dailyCap warmUp pool weight shut createdAt updatedAt",
     "keys": "id name permissions ownerEmail createdAt expiresAt lastUsedAt revokedAt",
     "suppressions": "id channel address reason source createdAt",
     "imports": "id state format group groupId problem bytesReceived rowsRead rowsCreated rowsUpdated rowsRejected "

@@ -1,4 +1,4 @@
-"""A worker killed while a start's instances are made: after the restart every lead has one, and nobody two."""
+"""A scheduler killed while a start's instances are made: after the restart every lead has one, and nobody two."""
 
 from __future__ import annotations
 
@@ -39,21 +39,25 @@ _MADE: Final = "SELECT contact_id FROM delivery WHERE run_id = $1"
 
 
 @contextmanager
-def worker(app: App, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs `clarion worker` for the block, and kills it at its end."""
+def processes(app: App, folder: Path) -> Iterator[None]:
+    """Runs a scheduler and a worker for the block, and kills them at its end."""
     url = app.settings.database_url
     assert url
     env = {
         **os.environ, "CLARION_DATABASE_URL": url.reveal(), "CLARION_DATA_DIR": str(folder / "data"),
         "CLARION_SECRET_KEY": TEST_KEY, "CLARION_LEASE_SECONDS": "2",
     }  # fmt: skip
-    with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen(COMMAND, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    with (folder / "processes.log").open("ab") as log:
+        running = [
+            subprocess.Popen((*COMMAND, role), env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            for role in ("scheduler", "worker")
+        ]
     try:
-        yield process
+        yield
     finally:
-        process.kill()
-        process.wait()
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 async def made(database: PostgresDatabase, run_id: Id) -> Counter[bytes]:
@@ -84,14 +88,14 @@ async def test_row_14_a_crash_while_instances_are_made_gives_no_lead_two(
                 async with database.reading() as other:
                     return bool(await other.connection.fetchval(_IN_THE_WAY, holder))
 
-            with worker(app, tmp_path):
+            with processes(app, tmp_path):
                 await until(is_in_the_middle)
             await tx.connection.execute(
                 "DELETE FROM delivery WHERE run_id = $1 AND seq = $2", run_id, FIRST_SLICE + 100
             )
-        # The killed worker had made the first slice and was making the second.
+        # The killed scheduler had made the first slice and was making the second.
         assert len(await made(database, run_id)) == FIRST_SLICE
-        with worker(app, tmp_path):
+        with processes(app, tmp_path):
             await finished(database, run_id, 60)
     assert await made(database, run_id) == Counter(dict.fromkeys(ids, 1))
     assert max(Counter(sink.recipients()).values()) == 1
