@@ -19,7 +19,7 @@ JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check fix docs bench crash acceptance audit lock clean
+.PHONY: help setup demo serve test check fix docs bench crash cluster acceptance audit lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ bench: setup ## the send rate beside smtp-source, aiosmtplib and smtplib; near, 
 
 crash: setup ## kill, stop and starve real processes and account for every recipient (TIER=short|nightly|release)
 	@$(RUN) -m tests.crash.run --tier $(TIER) $(ARGS)
+
+cluster: setup ## three NATS servers: kill the leader twice, wipe everything once, account for everyone
+	@$(RUN) -m tests.crash.cluster --recipients $(RECIPIENTS) $(ARGS)
 
 acceptance: setup ## 50,000 emails to foreign mail servers, each read back; then start a million (READERS=50000)
 	@$(RUN) -m tests.acceptance.foreign_servers --readers $(READERS)
