@@ -32,7 +32,7 @@ SELECT r.id FROM account AS a CROSS JOIN LATERAL (
 
 _PATIENTLY: Final = f"SELECT set_config('statement_timeout', '{COUNTING_TIMEOUT_S}s', true)"
 
-# index: run_pkey, delivery_pkey by run.
+# index: run_pkey, delivery_pkey by run, batch_way_by_seq by run.
 _REMOVE: Final = """
 WITH over AS (
     SELECT id FROM run WHERE id = $1 AND removed_at IS NULL AND finished_at IS NOT NULL FOR UPDATE
@@ -44,6 +44,8 @@ WITH over AS (
 ), kept AS (
     INSERT INTO run_rollup (run_id, state, reason, count)
     SELECT closed.id, state, reason, count FROM counted, closed
+), unsaid AS (
+    DELETE FROM batch_way USING closed WHERE batch_way.run_id = closed.id
 )
 UPDATE run SET removed_at = now() FROM closed WHERE run.id = closed.id RETURNING true
 """

@@ -26,7 +26,7 @@ def api() -> None:
     """Serve the HTTP API of an existing, migrated database, on CLARION_HOST and CLARION_PORT, until told to stop.
 
     Needs CLARION_DATABASE_URL and the same CLARION_SECRET_KEY as all the others. Any number may run behind a load
-    balancer; GET /readyz says whether this one can answer. It needs no NATS.
+    balancer; GET /health/ready says whether this one can answer. It needs no NATS.
     """
     with as_child("api") as settings:
         listener = inherited_listener()
