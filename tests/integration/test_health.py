@@ -128,6 +128,23 @@ async def test_a_sender_that_fails_again_soon_is_left_alone_for_longer(database:
     assert pauses == [1, 2, 4]
 
 
+async def test_a_refused_login_is_tried_ever_more_seldom_for_it_may_lock_the_account(
+    database: PostgresDatabase,
+) -> None:
+    made = await stage.build(database, ["one@x.example"])
+    async with database.reading() as tx:
+        assert await tx.health.shut(made.sender_id, Fault(Reason.AUTH_FAILED, "535 no"))
+        pauses = []
+        for _ in range(6):
+            await tx.connection.execute("UPDATE sender_health SET try_at = now()")
+            assert await tx.health.take_due()
+            await tx.health.keep_shut(made.sender_id)
+            pauses.append(
+                await tx.connection.fetchval("SELECT extract(epoch FROM try_at - now())::float8 FROM sender_health")
+            )
+    assert pauses == pytest.approx([30, 60, 120, 240, 300, 300], abs=5)
+
+
 async def test_f40_a_server_that_refuses_us_by_its_policy_is_left_alone_before_everybody_is_burned(
     database: PostgresDatabase, database_url: str
 ) -> None:

@@ -72,11 +72,12 @@ async def mend(database: Database, channels: Channels) -> bool:
     if due is None or found is None:
         return due is not None
     outcome = Outcome.sent("") if due.reason is Reason.POLICY_REJECTED else await channels.probe(*found)
-    if outcome.verdict is Verdict.SENT:
-        async with database.transaction() as tx:
-            if await tx.health.open(due.sender_id):
-                await tx.announce_work()
-                message = f"Sender {found[0].name} is used again"
-                await give_notice(tx, account_id=due.account_id, campaign_id=None, kind="sender_open", message=message)
-                telemetry.logger().info(telemetry.Event.SENDER_OPEN, sender_id=due.sender_id.hex())
+    async with database.transaction() as tx:
+        if outcome.verdict is not Verdict.SENT:
+            await tx.health.keep_shut(due.sender_id)
+        elif await tx.health.open(due.sender_id):
+            await tx.announce_work()
+            message = f"Sender {found[0].name} is used again"
+            await give_notice(tx, account_id=due.account_id, campaign_id=None, kind="sender_open", message=message)
+            telemetry.logger().info(telemetry.Event.SENDER_OPEN, sender_id=due.sender_id.hex())
     return True

@@ -20,27 +20,31 @@ from clarion.domain.outcome import Reason
 
 # index: sender_health_pkey. Shut again within ten minutes, it stays so for longer than the last time.
 _SHUT: Final = """
-INSERT INTO sender_health AS h (sender_id, is_shut, reason, reply, times, try_at)
-SELECT id, true, $2, $3, 1, now() + $4::interval FROM sender WHERE id = $1
+INSERT INTO sender_health AS h (sender_id, is_shut, reason, reply, times, pause, longest_pause, try_at)
+SELECT id, true, $2, $3, 1, $4, $5, now() + $4::interval FROM sender WHERE id = $1
 ON CONFLICT (sender_id) DO UPDATE
-SET is_shut = true, reason = $2, reply = $3, tries = 0, changed_at = now(),
-    times = CASE WHEN h.changed_at > now() - interval '10 minutes' THEN h.times + 1 ELSE 1 END,
-    try_at = now() + CASE WHEN h.changed_at > now() - interval '10 minutes'
-                          THEN least($4::interval * 2 ^ least(h.times, 20), $5::interval) ELSE $4::interval END
+SET (is_shut, reason, reply, changed_at, times, pause, longest_pause, try_at) = (
+    SELECT true, $2, $3, now(), again.times, again.pause, $5::interval, now() + again.pause
+    FROM (SELECT recent.times + 1 AS times, least($4::interval * 2 ^ least(recent.times, 20), $5::interval) AS pause
+          FROM (SELECT CASE WHEN h.changed_at > now() - interval '10 minutes' THEN h.times ELSE 0 END AS times)
+               AS recent) AS again)
 WHERE NOT h.is_shut
 RETURNING true
 """
 
-# index: sender_shut. Whoever moves try_at is the one who tries; the pause doubles with every try that fails.
+# index: sender_shut. Whoever moves try_at is the one who tries; nobody else does for longer than a try may take.
 _TAKE_DUE: Final = """
 UPDATE sender_health AS h
-SET tries = h.tries + 1, try_at = now() + least(interval '1 second' * 2 ^ least(h.tries + 1, 20), interval '1 minute')
+SET pause = least(h.pause * 2, h.longest_pause), try_at = now() + interval '20 seconds'
 FROM sender AS s
 WHERE s.id = h.sender_id AND h.sender_id = (
     SELECT sender_id FROM sender_health WHERE is_shut AND try_at <= now() ORDER BY try_at LIMIT 1
     FOR UPDATE SKIP LOCKED)
 RETURNING s.account_id, h.sender_id, h.reason
 """
+
+# index: sender_health_pkey.
+_KEEP_SHUT: Final = "UPDATE sender_health SET try_at = now() + pause WHERE sender_id = $1 AND is_shut"
 
 # index: sender_health_pkey.
 _OPEN: Final = """
@@ -96,6 +100,10 @@ class SenderHealthStore:
         """One shut sender whose time to be tried has come."""
         row = await self._connection.fetchrow(_TAKE_DUE)
         return DueForTrial(row["account_id"], row["sender_id"], Reason(row["reason"])) if row else None
+
+    async def keep_shut(self, sender_id: Id) -> None:
+        """Ends a trial that failed: the next one comes after the pause."""
+        await self._connection.execute(_KEEP_SHUT, sender_id)
 
     async def open(self, sender_id: Id) -> bool:
         """Opens a shut sender; False when it is open."""

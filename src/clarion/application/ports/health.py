@@ -39,7 +39,11 @@ class SenderHealth(Protocol):
         ...
 
     async def take_due(self) -> DueForTrial | None:
-        """One shut sender whose time to be tried has come; nobody else gets it before it is due again."""
+        """One shut sender whose time to be tried has come; nobody else gets it while it is tried."""
+        ...
+
+    async def keep_shut(self, sender_id: Id) -> None:
+        """Ends a trial that failed: the next one comes after the pause, which every trial doubles."""
         ...
 
     async def open(self, sender_id: Id) -> bool:
