@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -29,8 +28,8 @@ from tests.benchmarks.load import EXTERNAL
 from tests.benchmarks.meters import CpuMeter
 from tests.benchmarks.pipeline import until_listening as workers_listen
 from tests.benchmarks.rivals import free_port, until_listening
+from tests.benchmarks.workers import Workers
 from tests.conftest import TEST_KEY
-from tests.crash.workers import Workers
 from tests.support import scene
 from tests.support.database import opened
 from tests.support.scene import Scene
@@ -256,7 +255,7 @@ def main() -> int:
         with (
             running(sink, {}, folder / "sink.out") as sink_pid,
             running(api, env, folder / "api.log") as api_pid,
-            Workers(options.workers, env, folder / "workers.log", random.Random(0)) as workers,
+            Workers(options.workers, env, folder / "workers.log") as workers,
         ):
             until_listening(sink_port)
 

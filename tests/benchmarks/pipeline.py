@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import sys
 import tempfile
 import time
@@ -23,8 +22,8 @@ import asyncpg
 from tests.benchmarks.meters import CpuMeter, MemorySampler
 from tests.benchmarks.rivals import NullSink, Race, null_sink, race_smtp_source
 from tests.benchmarks.throttle import throttled
+from tests.benchmarks.workers import Workers
 from tests.conftest import TEST_KEY
-from tests.crash.workers import Workers
 from tests.support import scene
 from tests.support.database import opened
 
@@ -89,7 +88,7 @@ async def send(server: EmbeddedServer, sink: NullSink, options: Load, folder: Pa
             "CLARION_SECRET_KEY": TEST_KEY,
             "CLARION_LOG_LEVEL": "warning",
         }
-        with Workers(options.workers, env, folder / "workers.log", random.Random(0)) as workers:
+        with Workers(options.workers, env, folder / "workers.log") as workers:
             assert server.pid is not None
             await until_listening(server.url, options.workers)
             meter = CpuMeter({"worker": workers.pids, "database": [server.pid], "sink": [sink.pid]})

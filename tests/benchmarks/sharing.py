@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import sys
 import tempfile
 from datetime import timedelta
@@ -23,8 +22,8 @@ import psutil
 from tests.benchmarks.meters import CpuMeter
 from tests.benchmarks.pipeline import until_listening
 from tests.benchmarks.rivals import null_sink
+from tests.benchmarks.workers import Workers
 from tests.conftest import TEST_KEY
-from tests.crash.workers import Workers
 from tests.support import scene
 from tests.support.database import opened
 from tests.support.scene import Scene
@@ -178,7 +177,7 @@ async def measure(options: argparse.Namespace, folder: Path, server: EmbeddedSer
     found: dict[str, object] = {"load": round(os.getloadavg()[0], 2)}
     async with opened(server.url) as database:
         people = People(database, port)
-        with Workers(options.workers, env, folder / "workers.log", random.Random(0)) as workers:
+        with Workers(options.workers, env, folder / "workers.log") as workers:
             await until_listening(server.url, options.workers)
             assert server.pid is not None
             meter = CpuMeter({"worker": workers.pids, "database": [server.pid]})

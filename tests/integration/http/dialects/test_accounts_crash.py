@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests.benchmarks.workers import COMMAND
 from tests.conftest import TEST_KEY
-from tests.crash.workers import COMMAND
 from tests.integration.http.conftest import Caller
 from tests.integration.http.dialects.test_accounts import bounded, started
 from tests.support.scene import finished
