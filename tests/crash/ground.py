@@ -92,7 +92,8 @@ class Ground:
         return time.monotonic() - self.began
 
     async def settle(self, observer: Observer, *, unknown_limit: int) -> Verdict:
-        """The verdict on a run that is over."""
+        """The verdict on a run that is over, once nothing moves: a process that was frozen may still have news."""
+        await self.supervisor.rest()
         async with self.database.reading() as tx:
             report = await runs.report_run(tx, account_id=self.scene.account_id, run_id=self._run_id)
         reported: dict[str, int] = {}

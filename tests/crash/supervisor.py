@@ -94,6 +94,11 @@ class Supervisor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Asks every process to drain and waits until it has ended, the frozen ones woken first; nothing moves after."""
+        self._wanted.clear()
         for number in (signal.SIGCONT, signal.SIGTERM):
             for child in self.children:
                 child.signal(number)
@@ -103,6 +108,7 @@ class Supervisor:
             except TimeoutError:
                 child.signal(signal.SIGKILL)
                 await child.ended()
+        self.children.clear()
 
     def of(self, role: str) -> list[Child]:
         """The living processes of a role."""
