@@ -15,11 +15,12 @@ from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import campaign_suppressions, campaigns
 from clarion.application.starts import start_run
 from clarion.domain.campaign import Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, NotFound
 from clarion.domain.ids import Id, new_id
-from clarion.domain.suppression import CampaignSuppression, SuppressionChannel
+from clarion.domain.suppression import CampaignSuppression
 
-EMAIL = SuppressionChannel.EMAIL
+EMAIL = ChannelName.EMAIL
 
 
 async def suppress(made: Stage, address: str, campaign_id: Id | None = None) -> bool:

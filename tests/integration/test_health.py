@@ -18,12 +18,12 @@ from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import notices, senders
 from clarion.application.senders import SenderDraft
 from clarion.domain.campaign import Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid
 from clarion.domain.health import Fault
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
 from clarion.domain.sender import Security, Sender
-from clarion.domain.suppression import SuppressionChannel
 
 GONE = Fault(Reason.CONNECTION_FAILED, "nobody there")
 
@@ -174,9 +174,7 @@ async def test_f40_an_address_that_does_not_exist_is_suppressed_and_a_refusal_of
         await made.finished()
     async with database.reading() as tx:
         found = await tx.suppressions.list_after(made.account_id, None, 10)
-    assert [(one.channel, one.address_key, one.reason) for one in found] == [
-        (SuppressionChannel.EMAIL, gone, "bounced")
-    ]
+    assert [(one.channel, one.address_key, one.reason) for one in found] == [(ChannelName.EMAIL, gone, "bounced")]
     assert found[0].source == "550 5.1.1 as asked"
 
 

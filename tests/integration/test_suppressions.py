@@ -9,11 +9,12 @@ from tests.support.people import new_account, save
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import contacts, suppressions
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, NotFound
 from clarion.domain.ids import Id, new_id
-from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import Suppression, SuppressionReason
 
-EMAIL = SuppressionChannel.EMAIL
+EMAIL = ChannelName.EMAIL
 MANUAL, UNSUBSCRIBED, BOUNCED = (
     SuppressionReason.MANUAL,
     SuppressionReason.UNSUBSCRIBED,
@@ -118,8 +119,8 @@ async def test_channels_are_kept_apart_and_listed_page_by_page(database: Postgre
     account_id = await new_account(database)
     async with database.transaction() as tx:
         for channel, address in (
-            (SuppressionChannel.SMS, "+1 202 555 0123"),
-            (SuppressionChannel.PUSH, "token-1"),
+            (ChannelName.SMS, "+1 202 555 0123"),
+            (ChannelName.PUSH, "token-1"),
             (EMAIL, "b@c.example"),
             (EMAIL, "a@b.example"),
         ):
@@ -129,7 +130,7 @@ async def test_channels_are_kept_apart_and_listed_page_by_page(database: Postgre
             pages.append(page[0].address_key)
             after = (page[0].channel, page[0].address_key)
         only_sms = await suppressions.list_suppressions(
-            tx, account_id=account_id, after=None, limit=9, channel=SuppressionChannel.SMS
+            tx, account_id=account_id, after=None, limit=9, channel=ChannelName.SMS
         )
     assert pages == ["a@b.example", "b@c.example", "token-1", "+12025550123"]
     assert [one.address_key for one in only_sms] == ["+12025550123"]

@@ -20,8 +20,9 @@ from clarion.application.calls import TriggerCall
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Conflict
-from clarion.domain.suppression import SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import SuppressionReason
 from clarion.failpoints import Injected
 
 PEOPLE: Final = [
@@ -149,7 +150,7 @@ class Acts:
         of = self.stand.of(name)
         async with of.database.transaction() as tx:
             await campaign_suppressions.suppress_for_campaign(
-                tx, account_id=of.account_id, campaign_id=of.campaign_id, channel=SuppressionChannel.EMAIL, address=who
+                tx, account_id=of.account_id, campaign_id=of.campaign_id, channel=ChannelName.EMAIL, address=who
             )
         await of.barrier()
         self.model.barred.add(who)

@@ -16,10 +16,11 @@ from clarion.application.contacts import ContactDraft
 from clarion.application.lifecycle import Started
 from clarion.application.senders import SenderDraft
 from clarion.domain.campaign import Campaign, Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
 from clarion.domain.sender import Security
-from clarion.domain.suppression import SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import SuppressionReason
 
 EMAIL = EmailContent(subject="Hello", html="<p>Hello {{ contact.email }}</p>")
 MANY = [f"person{n}@load.example" for n in range(600)]
@@ -97,7 +98,7 @@ class Stage:
         """Suppresses an address as the API does: commit, then wait for the barrier."""
         async with self.database.transaction() as tx:
             await suppressions.suppress(
-                tx, account_id=self.account_id, channel=SuppressionChannel.EMAIL, address=address, reason=reason
+                tx, account_id=self.account_id, channel=ChannelName.EMAIL, address=address, reason=reason
             )
         await self.barrier()
 

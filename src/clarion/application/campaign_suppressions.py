@@ -9,13 +9,14 @@ from __future__ import annotations
 from clarion.application.campaigns import get_campaign
 from clarion.application.ports import Transaction
 from clarion.application.suppressions import checked_key, key_of_any
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id
-from clarion.domain.suppression import CampaignSuppression, SuppressionChannel
+from clarion.domain.suppression import CampaignSuppression
 
 
 async def suppress_for_campaign(
-    tx: Transaction, *, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address: str
+    tx: Transaction, *, account_id: Id, campaign_id: Id, channel: ChannelName, address: str
 ) -> bool:
     """Keeps one campaign from writing to an address and tells whether that is new. Safe to repeat: the key is unique.
 
@@ -33,7 +34,7 @@ async def suppress_for_campaign(
 
 
 async def find_campaign_suppression(
-    tx: Transaction, *, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address: str
+    tx: Transaction, *, account_id: Id, campaign_id: Id, channel: ChannelName, address: str
 ) -> CampaignSuppression:
     """Reads what is stored for an address, in any spelling.
 
@@ -52,7 +53,7 @@ async def list_campaign_suppressions(
     *,
     account_id: Id,
     campaign_id: Id,
-    after: tuple[SuppressionChannel, str] | None,
+    after: tuple[ChannelName, str] | None,
     limit: int,
 ) -> list[CampaignSuppression]:
     """Reads up to `limit` of a campaign above a cursor of (channel, addressKey).
@@ -65,7 +66,7 @@ async def list_campaign_suppressions(
 
 
 async def lift_campaign_suppression(
-    tx: Transaction, *, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address: str
+    tx: Transaction, *, account_id: Id, campaign_id: Id, channel: ChannelName, address: str
 ) -> None:
     """Lets a campaign write to an address again.
 

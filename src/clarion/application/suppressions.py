@@ -11,9 +11,10 @@ from typing import Final
 
 from clarion.application import contact_rules as rules
 from clarion.application.ports import Transaction
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id
-from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import Suppression, SuppressionReason
 from clarion.rendering.addresses import AddressFault, email_key, parse_email
 
 ADDRESSES_AT_ONCE: Final = 10_000
@@ -26,7 +27,7 @@ async def suppress(
     tx: Transaction,
     *,
     account_id: Id,
-    channel: SuppressionChannel,
+    channel: ChannelName,
     address: str,
     reason: SuppressionReason,
     source: str = "",
@@ -49,7 +50,7 @@ async def import_suppressions(
     tx: Transaction,
     *,
     account_id: Id,
-    channel: SuppressionChannel,
+    channel: ChannelName,
     addresses: Sequence[str],
     reason: SuppressionReason,
     source: str = "",
@@ -72,17 +73,15 @@ async def list_suppressions(
     tx: Transaction,
     *,
     account_id: Id,
-    after: tuple[SuppressionChannel, str] | None,
+    after: tuple[ChannelName, str] | None,
     limit: int,
-    channel: SuppressionChannel | None = None,
+    channel: ChannelName | None = None,
 ) -> list[Suppression]:
     """Reads up to `limit` suppressions above a cursor of (channel, addressKey)."""
     return await tx.suppressions.list_after(account_id, after, limit, channel)
 
 
-async def find_suppression(
-    tx: Transaction, *, account_id: Id, channel: SuppressionChannel, address: str
-) -> Suppression:
+async def find_suppression(tx: Transaction, *, account_id: Id, channel: ChannelName, address: str) -> Suppression:
     """Reads the suppression of an address in any spelling.
 
     Raises:
@@ -95,7 +94,7 @@ async def find_suppression(
     return found
 
 
-async def lift_suppression(tx: Transaction, *, account_id: Id, channel: SuppressionChannel, address: str) -> None:
+async def lift_suppression(tx: Transaction, *, account_id: Id, channel: ChannelName, address: str) -> None:
     """Lets an address, in any spelling, be written to again.
 
     Raises:
@@ -120,21 +119,21 @@ async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) 
         raise NotFound("delivery")
     source = f"unsubscribe link of {run_id.hex()}-{seq}"
     await tx.suppressions.add(
-        account_id, SuppressionChannel.EMAIL, [email_key(address)], SuppressionReason.UNSUBSCRIBED, source
+        account_id, ChannelName.EMAIL, [email_key(address)], SuppressionReason.UNSUBSCRIBED, source
     )
 
 
-def checked_key(channel: SuppressionChannel, address: str, field: str) -> str | Problem:
+def checked_key(channel: ChannelName, address: str, field: str) -> str | Problem:
     """The canonical key of an address as somebody wrote it, or what is wrong with it."""
-    if channel is SuppressionChannel.EMAIL:
+    if channel is ChannelName.EMAIL:
         parsed = parse_email(address)
         return Problem(field, parsed.rule, parsed.message) if isinstance(parsed, AddressFault) else parsed.key
-    read = rules.read_phone if channel is SuppressionChannel.SMS else rules.read_push_token
+    read = rules.read_phone if channel is ChannelName.SMS else rules.read_push_token
     result = read(address)
     return Problem(field, result.rule, result.message) if isinstance(result, rules.Refusal) else result
 
 
-def key_of_any(channel: SuppressionChannel, address: str) -> str | None:
+def key_of_any(channel: ChannelName, address: str) -> str | None:
     """The key to look up: of an address that is none, whatever it may be, so that it is simply not found.
 
     None for what no database can hold.
@@ -144,7 +143,7 @@ def key_of_any(channel: SuppressionChannel, address: str) -> str | None:
     key = checked_key(channel, address, "address")
     if isinstance(key, str):
         return key
-    return email_key(address) if channel is SuppressionChannel.EMAIL else address
+    return email_key(address) if channel is ChannelName.EMAIL else address
 
 
 def _source_problem(source: str) -> Problem | None:

@@ -9,15 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
-
-
-class SuppressionChannel(StrEnum):
-    """On which channel an address is suppressed."""
-
-    EMAIL = "email"
-    SMS = "sms"
-    PUSH = "push"
 
 
 class SuppressionReason(StrEnum):
@@ -33,7 +26,7 @@ class SuppressionReason(StrEnum):
 class Suppression:
     """A stored suppression. `address_key` is the canonical key of the address, never the address as typed."""
 
-    channel: SuppressionChannel
+    channel: ChannelName
     address_key: str
     reason: SuppressionReason
     source: str
@@ -45,6 +38,6 @@ class CampaignSuppression:
     """An address that one campaign must not write to."""
 
     campaign_id: Id
-    channel: SuppressionChannel
+    channel: ChannelName
     address_key: str
     created_at: datetime

@@ -15,11 +15,12 @@ from clarion import telemetry
 from clarion.application.notices import give_notice
 from clarion.application.ports import Database, Transaction
 from clarion.application.ports.batches import Attempted
+from clarion.domain.channel import ChannelName
 from clarion.domain.health import Fault, Streak
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.domain.sender import Sender
-from clarion.domain.suppression import SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import SuppressionReason
 from clarion.pipeline.patience import insisting
 from clarion.pipeline.ways import Channels
 
@@ -48,7 +49,7 @@ class Health:
         gone = [one for one in attempted if one.outcome.reason is Reason.ADDRESS_UNKNOWN]
         if gone:
             keys, said = [one.address_key for one in gone], gone[0].outcome.reply
-            email, reason = SuppressionChannel.EMAIL, SuppressionReason.BOUNCED
+            email, reason = ChannelName.EMAIL, SuppressionReason.BOUNCED
             await insisting(self.database, lambda tx: tx.suppressions.add(account_id, email, keys, reason, said))
 
 

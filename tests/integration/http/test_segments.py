@@ -11,8 +11,9 @@ from tests.integration.http.conftest import Caller, client_with, key_with
 from clarion.application import segments, suppressions
 from clarion.bootstrap import App
 from clarion.domain.access import Permission
+from clarion.domain.channel import ChannelName
 from clarion.domain.segment import Everyone
-from clarion.domain.suppression import SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import SuppressionReason
 
 CITY = {"field": "attributes.city", "operator": "equal", "value": "Bergen"}
 PEOPLE = (
@@ -75,7 +76,7 @@ async def test_a_count_tells_whom_a_rule_selects_and_whom_of_them_mail_may_be_se
     assert await count(caller, {"not": {"consent": "email", "value": False}}) == (2, 2)
     async with app.database.transaction() as tx:
         await suppressions.suppress(
-            tx, account_id=caller.account.id, channel=SuppressionChannel.EMAIL, address="ada@lovelace.example",
+            tx, account_id=caller.account.id, channel=ChannelName.EMAIL, address="ada@lovelace.example",
             reason=SuppressionReason.BOUNCED,
         )  # fmt: skip
     assert await count(caller, {"everyone": True}) == (3, 1)

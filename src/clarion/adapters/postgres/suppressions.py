@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from clarion.adapters.postgres.connection import Connection
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
-from clarion.domain.suppression import CampaignSuppression, Suppression, SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import CampaignSuppression, Suppression, SuppressionReason
 
 _SUPPRESSION = "channel, address_key, reason, source, created_at"
 
@@ -80,7 +81,7 @@ class SuppressionStore:
     async def add(
         self,
         account_id: Id,
-        channel: SuppressionChannel,
+        channel: ChannelName,
         address_keys: Sequence[str],
         reason: SuppressionReason,
         source: str,
@@ -89,11 +90,11 @@ class SuppressionStore:
         status = await self._connection.execute(_ADD, account_id, channel, list(address_keys), reason, source)
         return int(status.rpartition(" ")[2])
 
-    async def remove(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> bool:
+    async def remove(self, account_id: Id, channel: ChannelName, address_key: str) -> bool:
         """Lifts one suppression; False when there is none."""
         return bool(await self._connection.fetchval(_REMOVE, account_id, channel, address_key))
 
-    async def find(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> Suppression | None:
+    async def find(self, account_id: Id, channel: ChannelName, address_key: str) -> Suppression | None:
         """Reads one suppression."""
         row = await self._connection.fetchrow(_FIND, account_id, channel, address_key)
         return _suppression(row) if row else None
@@ -101,9 +102,9 @@ class SuppressionStore:
     async def list_after(
         self,
         account_id: Id,
-        after: tuple[SuppressionChannel, str] | None,
+        after: tuple[ChannelName, str] | None,
         limit: int,
-        channel: SuppressionChannel | None = None,
+        channel: ChannelName | None = None,
     ) -> list[Suppression]:
         """Reads suppressions above a cursor, ordered by channel and key."""
         above = after or ("", "")
@@ -115,28 +116,26 @@ class SuppressionStore:
         address: str | None = await self._connection.fetchval(_DELIVERY_ADDRESS, account_id, run_id, seq)
         return address
 
-    async def add_for_campaign(
-        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
-    ) -> bool:
+    async def add_for_campaign(self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str) -> bool:
         """Keeps one campaign from writing to an address."""
         return bool(await self._connection.fetchval(_ADD_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key))
 
     async def remove_for_campaign(
-        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+        self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str
     ) -> bool:
         """Lifts one suppression of a campaign."""
         found = await self._connection.fetchval(_REMOVE_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key)
         return bool(found)
 
     async def find_for_campaign(
-        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+        self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str
     ) -> CampaignSuppression | None:
         """Reads one suppression of a campaign."""
         row = await self._connection.fetchrow(_FIND_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key)
         return _campaign_suppression(row) if row else None
 
     async def list_for_campaign(
-        self, account_id: Id, campaign_id: Id, after: tuple[SuppressionChannel, str] | None, limit: int
+        self, account_id: Id, campaign_id: Id, after: tuple[ChannelName, str] | None, limit: int
     ) -> list[CampaignSuppression]:
         """Reads suppressions of a campaign above a cursor, ordered by channel and key."""
         rows = await self._connection.fetch(_LIST_FOR_CAMPAIGN, account_id, campaign_id, *(after or ("", "")), limit)
@@ -145,13 +144,13 @@ class SuppressionStore:
 
 def _campaign_suppression(row: Any) -> CampaignSuppression:  # noqa: ANN401 - a driver's record
     return CampaignSuppression(
-        Id(row["campaign_id"]), SuppressionChannel(row["channel"]), row["address_key"], row["created_at"]
+        Id(row["campaign_id"]), ChannelName(row["channel"]), row["address_key"], row["created_at"]
     )
 
 
 def _suppression(row: Any) -> Suppression:  # noqa: ANN401 - a driver's record
     return Suppression(
-        SuppressionChannel(row["channel"]),
+        ChannelName(row["channel"]),
         row["address_key"],
         SuppressionReason(row["reason"]),
         row["source"],

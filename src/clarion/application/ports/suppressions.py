@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
-from clarion.domain.suppression import CampaignSuppression, Suppression, SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import CampaignSuppression, Suppression, SuppressionReason
 
 
 class Suppressions(Protocol):
@@ -18,7 +19,7 @@ class Suppressions(Protocol):
     async def add(
         self,
         account_id: Id,
-        channel: SuppressionChannel,
+        channel: ChannelName,
         address_keys: Sequence[str],
         reason: SuppressionReason,
         source: str,
@@ -26,20 +27,20 @@ class Suppressions(Protocol):
         """Suppresses addresses; returns how many changed. A weaker reason never replaces a stronger one."""
         ...
 
-    async def remove(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> bool:
+    async def remove(self, account_id: Id, channel: ChannelName, address_key: str) -> bool:
         """Lifts one suppression; False when there is none."""
         ...
 
-    async def find(self, account_id: Id, channel: SuppressionChannel, address_key: str) -> Suppression | None:
+    async def find(self, account_id: Id, channel: ChannelName, address_key: str) -> Suppression | None:
         """Reads one suppression."""
         ...
 
     async def list_after(
         self,
         account_id: Id,
-        after: tuple[SuppressionChannel, str] | None,
+        after: tuple[ChannelName, str] | None,
         limit: int,
-        channel: SuppressionChannel | None = None,
+        channel: ChannelName | None = None,
     ) -> list[Suppression]:
         """Reads suppressions above a cursor, ordered by channel and key."""
         ...
@@ -48,26 +49,24 @@ class Suppressions(Protocol):
         """The address a delivery of this account was sent to; None when there is no such delivery or address."""
         ...
 
-    async def add_for_campaign(
-        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
-    ) -> bool:
+    async def add_for_campaign(self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str) -> bool:
         """Keeps one campaign from writing to an address; False when it was kept already."""
         ...
 
     async def remove_for_campaign(
-        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+        self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str
     ) -> bool:
         """Lifts one suppression of a campaign; False when there is none."""
         ...
 
     async def find_for_campaign(
-        self, account_id: Id, campaign_id: Id, channel: SuppressionChannel, address_key: str
+        self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str
     ) -> CampaignSuppression | None:
         """Reads one suppression of a campaign."""
         ...
 
     async def list_for_campaign(
-        self, account_id: Id, campaign_id: Id, after: tuple[SuppressionChannel, str] | None, limit: int
+        self, account_id: Id, campaign_id: Id, after: tuple[ChannelName, str] | None, limit: int
     ) -> list[CampaignSuppression]:
         """Reads suppressions of a campaign above a cursor, ordered by channel and key."""
         ...

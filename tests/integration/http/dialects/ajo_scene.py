@@ -21,10 +21,11 @@ from clarion.application.senders import SenderDraft
 from clarion.bootstrap import App
 from clarion.domain.access import Account, ApiKey
 from clarion.domain.campaign import Campaign, CampaignKind, Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id, as_uuid
 from clarion.domain.sender import Security
-from clarion.domain.suppression import SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import SuppressionReason
 from clarion.entrypoints.worker import Worker
 from clarion.rendering.translation import Syntax, translate
 
@@ -131,7 +132,7 @@ class Adobe:
         """Puts an address on the suppression list."""
         async with self.app.database.transaction() as tx:
             await suppressions.suppress(
-                tx, account_id=self.account.id, channel=SuppressionChannel.EMAIL, address=address, reason=reason
+                tx, account_id=self.account.id, channel=ChannelName.EMAIL, address=address, reason=reason
             )
 
     async def stop(self, campaign: Campaign) -> None:

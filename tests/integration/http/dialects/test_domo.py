@@ -17,7 +17,8 @@ from tests.support.workers import working
 
 from clarion.application import suppressions
 from clarion.bootstrap import App, open_app
-from clarion.domain.suppression import SuppressionChannel, SuppressionReason
+from clarion.domain.channel import ChannelName
+from clarion.domain.suppression import SuppressionReason
 
 
 @asynccontextmanager
@@ -122,7 +123,7 @@ async def test_whoever_unsubscribed_is_skipped(sending: tuple[Domo, Sink]) -> No
     scene, sink = sending
     async with scene.app.database.transaction() as tx:
         await suppressions.suppress(
-            tx, account_id=scene.account.id, channel=SuppressionChannel.EMAIL,
+            tx, account_id=scene.account.id, channel=ChannelName.EMAIL,
             address="ada@load.example", reason=SuppressionReason.UNSUBSCRIBED,
         )  # fmt: skip
     await scene.started()

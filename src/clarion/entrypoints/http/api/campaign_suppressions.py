@@ -20,7 +20,8 @@ from clarion.application.campaign_suppressions import (
 )
 from clarion.application.ports import Transaction
 from clarion.domain.access import Permission
-from clarion.domain.suppression import CampaignSuppression, SuppressionChannel
+from clarion.domain.channel import ChannelName
+from clarion.domain.suppression import CampaignSuppression
 from clarion.entrypoints.http.api.campaigns import find
 from clarion.entrypoints.http.api.paging import Deleted, HexId, Page, PageQuery, page, position
 from clarion.entrypoints.http.api.suppressions import id_of, mark_of, named, place
@@ -33,7 +34,7 @@ class CampaignSuppressionInput(msgspec.Struct, rename="camel", forbid_unknown_fi
     """An address that this campaign must not write to, in any spelling."""
 
     address: Address
-    channel: SuppressionChannel = SuppressionChannel.EMAIL
+    channel: ChannelName = ChannelName.EMAIL
 
 
 class CampaignSuppressionView(msgspec.Struct, rename="camel"):
@@ -41,7 +42,7 @@ class CampaignSuppressionView(msgspec.Struct, rename="camel"):
 
     id: str
     campaign_id: HexId
-    channel: SuppressionChannel
+    channel: ChannelName
     address: str
     """The address in its canonical spelling, by which all its spellings are recognised."""
     created_at: datetime

@@ -23,8 +23,9 @@ from clarion.application.suppressions import (
     suppress,
 )
 from clarion.domain.access import Permission
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import NotFound
-from clarion.domain.suppression import Suppression, SuppressionChannel, SuppressionReason
+from clarion.domain.suppression import Suppression, SuppressionReason
 from clarion.entrypoints.http.api.paging import Deleted, Page, PageQuery, page, position
 from clarion.entrypoints.http.operation import Answer, Call, Nothing, operation
 
@@ -36,7 +37,7 @@ class SuppressionInput(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
     """An address to suppress, in any spelling."""
 
     address: Address
-    channel: SuppressionChannel = SuppressionChannel.EMAIL
+    channel: ChannelName = ChannelName.EMAIL
     reason: SuppressionReason = SuppressionReason.MANUAL
     source: Source = ""
 
@@ -45,7 +46,7 @@ class SuppressionsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=Tr
     """Addresses to suppress together."""
 
     addresses: Annotated[list[Address], Meta(min_length=1, max_length=ADDRESSES_AT_ONCE)]
-    channel: SuppressionChannel = SuppressionChannel.EMAIL
+    channel: ChannelName = ChannelName.EMAIL
     reason: SuppressionReason = SuppressionReason.MANUAL
     source: Source = ""
 
@@ -54,7 +55,7 @@ class SuppressionView(msgspec.Struct, rename="camel"):
     """A stored suppression. `unsubscribed` blocks marketing only; every other reason blocks all messages."""
 
     id: str
-    channel: SuppressionChannel
+    channel: ChannelName
     address: str
     """The address in its canonical spelling, by which all its spellings are recognised."""
     reason: SuppressionReason
@@ -83,29 +84,29 @@ class SuppressionsAdded(msgspec.Struct, rename="camel"):
 class SuppressionsQuery(PageQuery, kw_only=True):
     """Which suppressions to list."""
 
-    channel: SuppressionChannel | None = None
+    channel: ChannelName | None = None
     address: (
         Annotated[str, Meta(max_length=320, description="One address, in any spelling; needs `channel`.")] | None
     ) = None
 
 
-def mark_of(channel: SuppressionChannel, address_key: str) -> bytes:
+def mark_of(channel: ChannelName, address_key: str) -> bytes:
     """What a suppression is found by, as the position in a cursor."""
     return f"{channel}\0{address_key}".encode()
 
 
-def place(raw: bytes) -> tuple[SuppressionChannel, str]:
+def place(raw: bytes) -> tuple[ChannelName, str]:
     """Reads back what `mark_of` wrote. Raises `ValueError` for anything else."""
     channel, _, key = raw.decode().partition("\0")
-    return SuppressionChannel(channel), key
+    return ChannelName(channel), key
 
 
-def id_of(channel: SuppressionChannel, address_key: str) -> str:
+def id_of(channel: ChannelName, address_key: str) -> str:
     """The same as an id in a path."""
     return urlsafe_b64encode(mark_of(channel, address_key)).rstrip(b"=").decode()
 
 
-def named(text: str) -> tuple[SuppressionChannel, str]:
+def named(text: str) -> tuple[ChannelName, str]:
     """What an id in a path stands for. Raises `NotFound` for what cannot be one."""
     try:
         return place(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
@@ -168,7 +169,7 @@ async def list_all(tx: Transaction, call: Call[Nothing, SuppressionsQuery]) -> P
     """Reads one page, or the suppression of one address."""
     query = call.query
     if query.address is not None:
-        channel = query.channel or SuppressionChannel.EMAIL
+        channel = query.channel or ChannelName.EMAIL
         try:
             found = await find_suppression(tx, account_id=call.account_id, channel=channel, address=query.address)
         except NotFound:
