@@ -1,0 +1,120 @@
+"""How a text fits into short messages: the GSM alphabet or UCS-2, and where it is cut into parts.
+
+Owns the alphabet of 3GPP TS 23.038 §6.2.1 with its extension table §6.2.1.1, and the sizes of TS 23.040 §9.2.3.24.1.
+National shift tables are not used: few networks and phones agree on them. Knows no recipient, template or provider.
+Where to read next: `sms` (the message on the wire), `sms_wording` (what is written otherwise to fit the alphabet).
+"""
+
+from __future__ import annotations
+
+import codecs
+from enum import StrEnum
+from typing import Final
+
+PART_LIMIT: Final = 255
+"""Parts of one message at most: their number is one octet (TS 23.040 §9.2.3.24.1)."""
+
+_ESCAPE: Final = 0x1B
+# Octet 0x1B, where the dot stands, is the escape to the extension table.
+_ALPHABET: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ.ÆæßÉ"
+    " !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENSION: Final = {
+    "\f": 0x0A, "^": 0x14, "{": 0x28, "}": 0x29, "\\": 0x2F, "[": 0x3C, "~": 0x3D, "]": 0x3E, "|": 0x40, "€": 0x65,
+}  # fmt: skip
+_OCTETS: Final[dict[int, int | bytes]] = {
+    **{ord(char): octet for octet, char in enumerate(_ALPHABET) if octet != _ESCAPE},
+    **{ord(char): bytes((_ESCAPE, octet)) for char, octet in _EXTENSION.items()},
+}
+_CHARS: Final = {octet: char for octet, char in enumerate(_ALPHABET) if octet != _ESCAPE}
+_EXTENDED: Final = {octet: char for char, octet in _EXTENSION.items()}
+GSM_CHARACTERS: Final = frozenset(map(chr, _OCTETS))
+"""Every character that the alphabet and its extension table can say."""
+
+
+class Encoding(StrEnum):
+    """How the characters of a message are written."""
+
+    GSM = "gsm"
+    """Seven bits a character, fourteen for one of the extension table: 160 in a message, 153 in a part of several."""
+    UCS2 = "ucs2"
+    """Sixteen bits a character, thirty-two for an emoji: 70 in a message, 67 in a part of several."""
+
+
+_ALONE: Final = {Encoding.GSM: 160, Encoding.UCS2: 70}
+_IN_PART: Final = {Encoding.GSM: 153, Encoding.UCS2: 67}
+"""Six of the 140 octets of a part say which part of which message it is (TS 23.040 §9.2.3.24.1, 8-bit reference)."""
+
+
+def encoding_of(text: str) -> Encoding:
+    """The cheapest encoding that says every character of a text."""
+    try:
+        gsm_octets(text)
+    except UnicodeEncodeError:
+        return Encoding.UCS2
+    return Encoding.GSM
+
+
+def gsm_octets(text: str) -> bytes:
+    """A text in the GSM alphabet, one septet an octet (not packed), as SMPP carries it under `data_coding` 0.
+
+    Raises: UnicodeEncodeError when the alphabet cannot say a character.
+    """
+    return codecs.charmap_encode(text, "strict", _OCTETS)[0]
+
+
+def gsm_text(octets: bytes) -> str:
+    """The text of octets in the GSM alphabet; an unknown extension reads as its plain character (§6.2.1.1)."""
+    read, escaped = [], False
+    for octet in octets:
+        if octet == _ESCAPE and not escaped:
+            escaped = True
+            continue
+        char = _EXTENDED.get(octet) if escaped else None
+        read.append(char or _CHARS.get(octet & 0x7F, " "))
+        escaped = False
+    return "".join(read)
+
+
+def octets_of(text: str, encoding: Encoding) -> bytes:
+    """A part as octets: unpacked septets or UTF-16, big end first. Raises: UnicodeEncodeError."""
+    return gsm_octets(text) if encoding is Encoding.GSM else text.encode("utf-16-be")
+
+
+def text_of(octets: bytes, encoding: Encoding) -> str:
+    """What octets say; the other way of `octets_of`. What is no UTF-16 reads as U+FFFD."""
+    return gsm_text(octets) if encoding is Encoding.GSM else octets.decode("utf-16-be", "replace")
+
+
+def units_of(text: str, encoding: Encoding) -> int:
+    """How much room a text takes, in the units of which 160 or 70 fit into a message. Raises: UnicodeEncodeError."""
+    return len(gsm_octets(text)) if encoding is Encoding.GSM else len(text.encode("utf-16-be")) // 2
+
+
+def split(text: str, encoding: Encoding) -> tuple[str, ...]:
+    """The parts a text is sent in, one when it fits a message alone; joined they are the text again.
+
+    An extension character or a surrogate pair is never cut. Raises: UnicodeEncodeError when the encoding cannot say it.
+    """
+    units = units_of(text, encoding)
+    if units <= _ALONE[encoding]:
+        return (text,)
+    room = _IN_PART[encoding]
+    if units == len(text):
+        return tuple(text[at : at + room] for at in range(0, len(text), room))
+    return _cut(text, encoding, room)
+
+
+def _cut(text: str, encoding: Encoding, room: int) -> tuple[str, ...]:
+    """Cuts a text of which some characters take two units."""
+    parts, start, used = [], 0, 0
+    for at, char in enumerate(text):
+        width = 2 if (char in _EXTENSION if encoding is Encoding.GSM else char > "\uffff") else 1
+        if used + width > room:
+            parts.append(text[start:at])
+            start, used = at, 0
+        used += width
+    return (*parts, text[start:])
