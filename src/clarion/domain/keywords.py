@@ -1,7 +1,7 @@
 """The single words by which people answer a text message: stop, start again, help.
 
-Owns which words count, and nothing of what they set off. Those that count everywhere are what Twilio ("Advanced Opt-Out")
-and AWS ("Required opt-out keywords") take for such; the others say the same in a language of the account.
+Owns which words count, and nothing of what they set off. Those that count everywhere are what Twilio ("Advanced
+Opt-Out") and AWS ("Required opt-out keywords") take for such; the others say the same in a language of the account.
 """
 
 from __future__ import annotations
