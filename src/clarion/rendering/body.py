@@ -39,6 +39,7 @@ from clarion.rendering.nodes import (
 from clarion.rendering.plaintext import text_of_html
 from clarion.rendering.skeleton import SEPARATOR, Skeleton
 from clarion.rendering.templates import CompiledTemplate, RenderFault
+from clarion.rendering.variables import given_of
 
 _SEPARATOR: Final = SEPARATOR.encode()
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -64,10 +65,7 @@ class Body:
         self._nodes = (subject, text, html)
         everything = [*subject, *text, *html]
         self._frame = body_frame(boundary)
-        self._given = {
-            "account": {"id": facts.account_id.hex(), "name": facts.account_name},
-            "campaign": {"id": facts.campaign_id.hex(), "name": facts.campaign_name},
-        }
+        self._given = given_of(facts)
         self.variables = variables_of(everything)
         self.optional = optional_of(everything)
         self.derived_text = derived_text

@@ -9,44 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from clarion.domain.campaign import Category
 from clarion.domain.content import EmailContent
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.outcome import Reason
-from clarion.rendering.addresses import Mailbox, is_mailbox, parse_mailbox
+from clarion.rendering.addresses import Mailbox, email_key, is_mailbox, parse_mailbox
 from clarion.rendering.body import Body, boundary_of
 from clarion.rendering.context import NO_CONTEXT, LookedOver
 from clarion.rendering.email import BOUNDARIES, WireEmail, has_long_line, reencoded, stuffed
 from clarion.rendering.envelope import Envelope
 from clarion.rendering.facts import RunFacts
 from clarion.rendering.headers import subject_value
-from clarion.rendering.language import ROOTS
 from clarion.rendering.links import Links
+from clarion.rendering.message import Refusal
 from clarion.rendering.templates import RenderFault, TooExpensive
+from clarion.rendering.variables import columns_of, reads_context, unknown_warnings
 
 _NOT_TEXT: Final = "the data holds half a surrogate pair"
-_COLUMNS: Final = {
-    "externalId": "external_id",
-    "email": "email",
-    "phone": "phone",
-    "firstName": "first_name",
-    "lastName": "last_name",
-    "language": "language",
-    "timezone": "timezone",
-    "attributes": "attributes",
-}
 
 
 __all__ = ["EmailPlan", "Preview", "Refusal", "RunFacts", "compile_email"]
-
-
-class Refusal(NamedTuple):
-    """Why this person gets no message: the delivery is skipped with this reason and detail."""
-
-    reason: Reason
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +60,13 @@ class EmailPlan:
         self._body = body
         self.variables = body.variables
         self.optional = body.optional
-        self.columns = frozenset(
-            _COLUMNS[name.split(".")[1]]
-            for name in self.variables
-            if name.startswith("contact.") and name.split(".")[1] in _COLUMNS
-        )
-        self.reads_context = any(name.split(".")[0] == "context" for name in self.variables)
+        self.columns = columns_of(self.variables)
+        self.reads_context = reads_context(self.variables)
         self.warnings = warnings
+
+    def key(self, address: str) -> str:
+        """The canonical key of an address."""
+        return email_key(address)
 
     def render(
         self, seq: int, address: str, contact: Mapping[str, object], date: str, context: LookedOver = NO_CONTEXT
@@ -164,22 +148,8 @@ def _mailbox(text: str, field: str, problems: list[Problem]) -> Mailbox | None:
     return None
 
 
-_FIELDS: Final = {
-    "contact": frozenset(_COLUMNS),
-    "campaign": frozenset({"id", "name"}),
-    "account": frozenset({"id", "name"}),
-}
-
-
 def _warnings(body: Body, facts: RunFacts) -> tuple[str, ...]:
-    found = [f"nothing is named '{name}'" for name in sorted(body.variables) if not _is_known(name)]
+    found = unknown_warnings(body.variables)
     if facts.category is Category.MARKETING and "unsubscribe_url" not in body.variables:
         found.append("the body has no unsubscribe link (unsubscribe_url); only the headers carry one")
     return tuple(found)
-
-
-def _is_known(name: str) -> bool:
-    root, _, rest = name.partition(".")
-    if root not in ROOTS:
-        return False
-    return root not in _FIELDS or not rest or rest.split(".")[0] in _FIELDS[root]
