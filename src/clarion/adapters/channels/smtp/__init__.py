@@ -2,7 +2,7 @@
 
 Read in this order: `channel` (connections as the load needs them), `opening` (greeting to login), `exchange` (the state
 machine of messages), `outcomes` (what a refusal means); `connection`, `replies`, `capabilities`, `stages`, `supply`,
-`envelope`, `backlog` and `timeouts` are what these stand on.
+`envelope` and `timeouts` are what these stand on, and `..backlog`.
 """
 
 from clarion.adapters.channels.smtp.channel import SmtpChannel

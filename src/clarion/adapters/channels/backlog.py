@@ -7,32 +7,36 @@ a future per message: a window is a list and a cursor.
 from __future__ import annotations
 
 from collections import deque
+from typing import Generic, TypeVar
 
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome
+from clarion.rendering.message import WireMessage
+
+M = TypeVar("M", bound=WireMessage)
 
 
-class Backlog:
+class Backlog(Generic[M]):
     """A queue of windows, handed out message by message, with room in front for those given back."""
 
     __slots__ = ("_moved", "_returned", "_urgent", "_windows", "size")
 
     def __init__(self) -> None:
-        self._windows: deque[tuple[Window, float, list[int]]] = deque()
-        self._urgent: deque[tuple[Window, float, list[int]]] = deque()
-        self._returned: deque[tuple[Window, int, float]] = deque()
-        self._moved: dict[Window, set[int]] = {}
+        self._windows: deque[tuple[Window[M], float, list[int]]] = deque()
+        self._urgent: deque[tuple[Window[M], float, list[int]]] = deque()
+        self._returned: deque[tuple[Window[M], int, float]] = deque()
+        self._moved: dict[Window[M], set[int]] = {}
         self.size = 0
         """Messages waiting."""
 
-    def put(self, window: Window, now: float) -> None:
+    def put(self, window: Window[M], now: float) -> None:
         """Queues a window behind the others of its kind."""
         count = len(window.messages)
         if count:
             (self._urgent if window.is_urgent else self._windows).append((window, now, [0]))
             self.size += count
 
-    def take(self) -> tuple[Window, int] | None:
+    def take(self) -> tuple[Window[M], int] | None:
         """Hands out the next message, as its window and its place there."""
         if self._returned:
             self.size -= 1
@@ -49,7 +53,7 @@ class Backlog:
         self.size -= 1
         return window, index
 
-    def give_back(self, window: Window, index: int, now: float) -> bool:
+    def give_back(self, window: Window[M], index: int, now: float) -> bool:
         """Puts a message in front again; False when it was given back before, so that nothing goes round for ever."""
         moved = self._moved.setdefault(window, set())
         if index in moved:

@@ -1,0 +1,206 @@
+"""Windows of messages over one HTTP provider: so many requests at once, urgent windows first, one outcome a message.
+
+Owns the order, the number on the wire, the pauses a provider asks for and how long a message may wait. Decides nothing
+about an answer: that is the provider's `Api`. Where to read next: `http` for one request, `brake` for the pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final, Generic, Protocol, TypeVar
+
+from clarion.adapters.channels.backlog import Backlog
+from clarion.adapters.channels.brake import Brake
+from clarion.adapters.channels.http import Exchange, HttpWay, Request
+from clarion.adapters.channels.http_answers import Answer, retry_after
+from clarion.application.ports.channel import Window
+from clarion.domain.outcome import Outcome, Reason, Verdict
+from clarion.rendering.message import WireMessage
+
+M = TypeVar("M", bound=WireMessage)
+M_contra = TypeVar("M_contra", bound=WireMessage, contravariant=True)
+
+UNREACHABLE_S: Final = 4.0
+"""How long a message waits while the provider is not to be asked; then its batch goes on without it."""
+STALLED_S: Final = 120.0
+"""How long a message waits while requests are out and none of them comes back."""
+DRAIN_S: Final = 25.0
+"""How long `aclose` lets requests on the wire finish."""
+_TICK_S: Final = 0.25
+
+_CLOSING: Final = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
+_NOT_MADE: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: the request could not be made")
+_STALLED: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
+_HOPELESS: Final = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
+"""Waiting does not mend these: whoever waits is told at once."""
+
+
+class Api(Protocol[M_contra]):
+    """What a channel must know of its provider. Pure, but for `request` and `probe`, which may wait for a token."""
+
+    @property
+    def most_at_once(self) -> int:
+        """How many messages one request may carry."""
+        ...
+
+    @property
+    def repeats(self) -> int:
+        """How often a request that was not answered may be sent again at once: 0 unless it carries a key that the
+        provider takes for the same request, so that repeating it is harmless.
+        """
+        ...
+
+    async def request(self, messages: Sequence[M_contra]) -> Request | Outcome:
+        """The request that carries these messages; an outcome when there cannot be one just now."""
+        ...
+
+    def outcomes(self, messages: Sequence[M_contra], answer: Answer) -> Sequence[Outcome]:
+        """What the answer means for each of them, in their order."""
+        ...
+
+    async def probe(self, way: HttpWay) -> Outcome:
+        """Asks whether the credentials are good, without sending anything; `sent` means they are."""
+        ...
+
+
+class HttpChannel(Generic[M]):
+    """A `Channel` over one HTTP provider. Use from one event loop."""
+
+    def __init__(self, api: Api[M], way: HttpWay, *, max_connections: int) -> None:
+        self._api = api
+        self._way = way
+        self._backlog: Backlog[M] = Backlog()
+        self._brake = Brake(max_connections)
+        self._carriers: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.TimerHandle | None = None
+        self._tick_due = 0.0
+        self._moved_at = 0.0
+        self._closing = False
+
+    # the Channel contract
+
+    def send(self, window: Window[M]) -> None:
+        """Queues a window and returns at once; every message of it settles."""
+        if self._closing:
+            for index in range(len(window.messages)):
+                window.settle(index, _CLOSING)
+            return
+        if not self._backlog.size:
+            self._moved_at = max(self._moved_at, self._now())
+        self._backlog.put(window, self._now())
+        self._hand_out()
+        self._wind()
+
+    async def probe(self) -> Outcome:
+        """Asks whether the credentials are good, over the same connections."""
+        return await self._api.probe(self._way)
+
+    async def aclose(self) -> None:
+        """Finishes what is on the wire within `DRAIN_S`, settles the rest as retry, and leaves.
+
+        Safe to repeat because a closed channel has nothing left to close. Cancelled, it drops every connection.
+        """
+        self._closing = True
+        self._backlog.settle_before(float("inf"), _CLOSING)
+        if self._ticker is not None:
+            self._ticker.cancel()
+        try:
+            if self._carriers:
+                await asyncio.wait(self._carriers, timeout=DRAIN_S)
+        finally:
+            for carrier in self._carriers:
+                carrier.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*self._carriers, return_exceptions=True)
+            await self._way.aclose()
+
+    # requests as the load needs them
+
+    def _hand_out(self) -> None:
+        wanted = -(-self._backlog.size // self._api.most_at_once)
+        while wanted > 0 and self._may_go(len(self._carriers)):
+            wanted -= 1
+            carrier = asyncio.get_running_loop().create_task(self._carry_on())
+            self._carriers.add(carrier)
+            carrier.add_done_callback(self._ended)
+
+    def _may_go(self, on_the_wire: int) -> bool:
+        return not self._closing and on_the_wire < self._brake.allowed and not self._brake.stands(self._now())
+
+    async def _carry_on(self) -> None:
+        while self._may_go(len(self._carriers) - 1) and (batch := self._take()):
+            await self._carry(batch)
+
+    def _take(self) -> list[tuple[Window[M], int]]:
+        batch: list[tuple[Window[M], int]] = []
+        while len(batch) < self._api.most_at_once and (taken := self._backlog.take()):
+            batch.append(taken)
+        return batch
+
+    async def _carry(self, batch: Sequence[tuple[Window[M], int]]) -> None:
+        messages = [window.messages[index] for window, index in batch]
+        exchange: Exchange | None = None
+        try:
+            answer: Answer | Outcome | Request = await self._api.request(messages)
+            repeats = self._api.repeats
+            while isinstance(answer, Request):
+                exchange = Exchange(self._way, answer)
+                answer = await exchange.run()
+                if isinstance(answer, Outcome) and answer.verdict is Verdict.UNKNOWN and repeats > 0:
+                    repeats, answer = repeats - 1, exchange.request
+            self._settle(batch, messages, answer)
+        finally:
+            # Nothing is left without an outcome, whatever went wrong; what has one keeps it.
+            rest = exchange.lost("the answer could not be made out") if exchange else _NOT_MADE
+            for window, index in batch:
+                window.settle(index, rest)
+
+    def _settle(self, batch: Sequence[tuple[Window[M], int]], messages: Sequence[M], answer: Answer | Outcome) -> None:
+        pause: float | None = None
+        if isinstance(answer, Outcome):
+            outcomes: Sequence[Outcome] = [answer] * len(batch)
+        else:
+            outcomes = self._api.outcomes(messages, answer)
+            pause = retry_after(answer.headers, datetime.now(UTC))
+        now = self._now()
+        self._brake.feel(outcomes, pause, now)
+        if self._brake.last is None:
+            self._moved_at = now
+        for (window, index), outcome in zip(batch, outcomes, strict=True):
+            window.settle(index, outcome)
+        if hopeless := next((one for one in outcomes if one.reason in _HOPELESS), None):
+            self._backlog.settle_before(float("inf"), hopeless)
+        self._hand_out()
+
+    def _ended(self, carrier: asyncio.Task[None]) -> None:
+        self._carriers.discard(carrier)
+        with suppress(asyncio.CancelledError):
+            carrier.result()
+        self._hand_out()
+
+    # time
+
+    def _wind(self) -> None:
+        if self._ticker is None and self._backlog.size and not self._closing:
+            self._tick_due = self._now() + _TICK_S
+            self._ticker = asyncio.get_running_loop().call_at(self._tick_due, self._tick)
+
+    def _tick(self) -> None:
+        self._ticker = None
+        now = self._now()
+        # Time in which this process stood still is nobody's silence.
+        self._moved_at += now - self._tick_due
+        if self._brake.last is not None or not self._carriers:
+            patience, outcome = UNREACHABLE_S, self._brake.last or _STALLED
+        else:
+            patience, outcome = STALLED_S, _STALLED
+        if now - self._moved_at > patience:
+            self._backlog.settle_before(now - patience, outcome)
+        self._hand_out()
+        self._wind()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
