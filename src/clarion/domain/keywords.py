@@ -57,7 +57,7 @@ def read_keyword(text: str, languages: tuple[str, ...] = ()) -> Keyword | None:
     """
     if len(text) > _LONGEST:
         return None
-    word = "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())
+    word = _bare(text)
     if word in _WORDS:
         return _WORDS[word]
     for language in languages:
@@ -66,3 +66,23 @@ def read_keyword(text: str, languages: tuple[str, ...] = ()) -> Keyword | None:
         if found is not None:
             return found
     return None
+
+
+_AMBIGUOUS: Final = frozenset({"cancel", "end", "quit", "remove", "td"})
+"""Words that stop when they stand alone, and mean nothing of the kind in a sentence."""
+_TELLING: Final = frozenset(
+    word
+    for words in (_WORDS, *_WORDS_BY_LANGUAGE.values())
+    for word, keyword in words.items()
+    if keyword is Keyword.STOP and word not in _AMBIGUOUS
+)
+
+
+def says_how_to_stop(text: str) -> bool:
+    """Whether a message names one of the words that stop it, in any language known here."""
+    return any(_bare(word) in _TELLING for word in text.split())
+
+
+def _bare(text: str) -> str:
+    """The letters and digits of a text alone, small and without accents."""
+    return "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())

@@ -36,6 +36,11 @@ class Reason(StrEnum):
     INVALID_ADDRESS = "invalid_address"
     RENDER_FAILED = "render_failed"
     TEMPLATE_TOO_EXPENSIVE = "template_too_expensive"
+    TOO_LONG = "too_long"
+    UNROUTABLE = "unroutable"
+    LANDLINE = "landline"
+    COUNTRY_NOT_ALLOWED = "country_not_allowed"
+    NO_ORIGINATOR = "no_originator"
     # refused by the other side
     ADDRESS_UNKNOWN = "address_unknown"
     ADDRESS_REJECTED = "address_rejected"
@@ -67,16 +72,21 @@ REPLY_LIMIT = 500
 
 
 class Outcome(NamedTuple):
-    """One attempt's result: the verdict, why, and the other side's own words (at most `REPLY_LIMIT` characters)."""
+    """One attempt's result: the verdict, why, and the other side's own words (at most `REPLY_LIMIT` characters).
+
+    `refs` are the names the other side gave to what it accepted, one for each part, by which later news of it comes;
+    none when news comes with our own id.
+    """
 
     verdict: Verdict
     reason: Reason | None = None
     reply: str = ""
+    refs: tuple[str, ...] = ()
 
     @classmethod
-    def sent(cls, reply: str) -> Outcome:
+    def sent(cls, reply: str, refs: tuple[str, ...] = ()) -> Outcome:
         """The other side accepted the message with these words."""
-        return cls(Verdict.SENT, None, reply[:REPLY_LIMIT])
+        return cls(Verdict.SENT, None, reply[:REPLY_LIMIT], refs)
 
     @classmethod
     def failed(cls, reason: Reason, reply: str = "") -> Outcome:

@@ -11,9 +11,6 @@ import codecs
 from enum import StrEnum
 from typing import Final
 
-PART_LIMIT: Final = 255
-"""Parts of one message at most: their number is one octet (TS 23.040 §9.2.3.24.1)."""
-
 _ESCAPE: Final = 0x1B
 # Octet 0x1B, where the dot stands, is the escape to the extension table.
 _ALPHABET: Final = (
@@ -94,12 +91,23 @@ def units_of(text: str, encoding: Encoding) -> int:
     return len(gsm_octets(text)) if encoding is Encoding.GSM else len(text.encode("utf-16-be")) // 2
 
 
+def fitted(text: str) -> tuple[Encoding, tuple[str, ...]]:
+    """The cheapest encoding of a text, and the parts it is sent in. Raises: UnicodeEncodeError for half a pair."""
+    try:
+        return Encoding.GSM, _split(text, Encoding.GSM, units_of(text, Encoding.GSM))
+    except UnicodeEncodeError:
+        return Encoding.UCS2, split(text, Encoding.UCS2)
+
+
 def split(text: str, encoding: Encoding) -> tuple[str, ...]:
     """The parts a text is sent in, one when it fits a message alone; joined they are the text again.
 
     An extension character or a surrogate pair is never cut. Raises: UnicodeEncodeError when the encoding cannot say it.
     """
-    units = units_of(text, encoding)
+    return _split(text, encoding, units_of(text, encoding))
+
+
+def _split(text: str, encoding: Encoding, units: int) -> tuple[str, ...]:
     if units <= _ALONE[encoding]:
         return (text,)
     room = _IN_PART[encoding]
