@@ -11,7 +11,7 @@ from typing import Final
 from clarion.rendering.facts import RunFacts
 from clarion.rendering.language import ROOTS
 
-_COLUMNS: Final = {
+COLUMNS: Final = {
     "externalId": "external_id",
     "email": "email",
     "phone": "phone",
@@ -21,8 +21,9 @@ _COLUMNS: Final = {
     "timezone": "timezone",
     "attributes": "attributes",
 }
+"""What templates call the columns of a contact."""
 _FIELDS: Final = {
-    "contact": frozenset(_COLUMNS),
+    "contact": frozenset(COLUMNS),
     "campaign": frozenset({"id", "name"}),
     "account": frozenset({"id", "name"}),
 }
@@ -31,9 +32,9 @@ _FIELDS: Final = {
 def columns_of(variables: Iterable[str]) -> frozenset[str]:
     """The columns of a contact that these dotted names look at."""
     return frozenset(
-        _COLUMNS[name.split(".")[1]]
+        COLUMNS[name.split(".")[1]]
         for name in variables
-        if name.startswith("contact.") and name.split(".")[1] in _COLUMNS
+        if name.startswith("contact.") and name.split(".")[1] in COLUMNS
     )
 
 

@@ -32,6 +32,7 @@ from clarion.adapters.postgres.quarantine import QuarantineStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.retention import RetentionStore
 from clarion.adapters.postgres.runs import RunStore
+from clarion.adapters.postgres.samples import SampleStore
 from clarion.adapters.postgres.segments import SegmentStore
 from clarion.adapters.postgres.senders import SenderStore
 from clarion.adapters.postgres.sequences import CampaignEventStore, SequenceStore
@@ -105,6 +106,11 @@ class PostgresTransaction:
     def groups(self) -> GroupStore:
         """Groups and their members."""
         return GroupStore(self.connection)
+
+    @cached_property
+    def samples(self) -> SampleStore:
+        """Some of an audience."""
+        return SampleStore(self.connection)
 
     @cached_property
     def segments(self) -> SegmentStore:

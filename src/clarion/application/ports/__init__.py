@@ -32,6 +32,7 @@ from clarion.application.ports.quarantine import Quarantine
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.retention import Retention
 from clarion.application.ports.runs import Runs
+from clarion.application.ports.samples import Samples
 from clarion.application.ports.segments import Segments
 from clarion.application.ports.senders import Senders
 from clarion.application.ports.sequences import CampaignEvents, Sequences
@@ -87,6 +88,11 @@ class Transaction(Protocol):
     @property
     def groups(self) -> Groups:
         """Groups and their members."""
+        ...
+
+    @property
+    def samples(self) -> Samples:
+        """Some of an audience."""
         ...
 
     @property
