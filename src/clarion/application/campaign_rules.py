@@ -13,8 +13,9 @@ from typing import Any, Final
 from clarion.application.contact_rules import Refusal, check_text, read_language, read_timezone
 from clarion.application.json_objects import encoded
 from clarion.domain.campaign import Campaign, CampaignKind, Category
-from clarion.domain.content import PUSH_LIMIT, SMS_LIMIT, PushContent, SmsContent
+from clarion.domain.content import PUSH_LIMIT, PushContent, SmsContent
 from clarion.domain.errors import Problem
+from clarion.rendering.sms_plan import content_problems, names_of
 from clarion.rendering.texts import check_template
 
 NAME_LIMIT: Final = 255
@@ -75,11 +76,15 @@ def window_problems(campaign: Campaign, start_said: object, now: datetime) -> It
         yield Problem("endAt", "afterStart", "must be after the start and in the future")
 
 
-def sms_problems(sms: SmsContent) -> Iterator[Problem]:
-    """What is wrong with a text message."""
-    if not sms.text:
-        yield Problem("message.sms.text", "minLength", "must not be empty")
-    yield from check_template(sms.text, "message.sms.text", SMS_LIMIT)
+def sms_problems(sms: SmsContent, *, is_context_only: bool = False) -> Iterator[Problem]:
+    """What is wrong with a text message; with `is_context_only` nobody is looked up for it."""
+    problems = content_problems(sms)
+    yield from problems
+    if is_context_only and not problems:
+        of_contacts = [name for name in names_of(sms) if name.partition(".")[0] == "contact"]
+        if of_contacts:
+            message = f"nobody is looked up for it, and it uses {', '.join(of_contacts[:10])}"
+            yield Problem("message.sms", "contextOnly", message)
 
 
 def push_problems(push: PushContent) -> Iterator[Problem]:

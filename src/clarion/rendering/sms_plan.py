@@ -174,6 +174,11 @@ def content_problems(content: SmsContent) -> list[Problem]:
     return problems
 
 
+def names_of(content: SmsContent) -> list[str]:
+    """The dotted names that a text message looks up, in order; it must have no problems."""
+    return sorted(variables_of(read_template(content.text)))
+
+
 def _warnings(content: SmsContent, nodes: list[Node], variables: frozenset[str], facts: RunFacts) -> list[str]:
     """What an author should know, whoever gets the message."""
     found = unknown_warnings(variables)

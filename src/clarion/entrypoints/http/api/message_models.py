@@ -15,6 +15,7 @@ from clarion.domain.campaign import Campaign
 from clarion.domain.content import (
     BODY_LIMIT,
     PUSH_LIMIT,
+    SEGMENTS_LIMIT,
     SMS_LIMIT,
     SUBJECT_LIMIT,
     EmailContent,
@@ -47,13 +48,19 @@ class EmailInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class SmsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A text message. It is stored and checked; no channel sends it yet."""
+    """A text message: a Jinja template over the same names as an email."""
 
     text: Annotated[str, Meta(min_length=1, max_length=SMS_LIMIT, examples=["Your code is {{ context.code }}"])]
+    transliterate: Annotated[
+        bool, Meta(description="Write quotes, dashes and accents as the GSM alphabet can, so that segments hold more.")
+    ] = False
+    max_segments: (
+        Annotated[int, Meta(ge=1, le=SEGMENTS_LIMIT, description="Whoever's message is longer gets none.")] | None
+    ) = None
 
     def content(self) -> SmsContent:
         """The same for the use case."""
-        return SmsContent(text=self.text)
+        return SmsContent(text=self.text, transliterate=self.transliterate, max_segments=self.max_segments)
 
 
 class PushInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -108,6 +115,8 @@ class SmsView(msgspec.Struct, rename="camel"):
     """A text message as it was written."""
 
     text: str
+    transliterate: bool
+    max_segments: int | None
 
 
 class PushView(msgspec.Struct, rename="camel"):
@@ -141,7 +150,7 @@ def _email_view(email: EmailContent | None) -> EmailView | None:
 
 
 def _sms_view(sms: SmsContent | None) -> SmsView | None:
-    return None if sms is None else SmsView(sms.text)
+    return None if sms is None else SmsView(sms.text, sms.transliterate, sms.max_segments)
 
 
 def _push_view(push: PushContent | None) -> PushView | None:
