@@ -49,6 +49,10 @@ Point = Literal[
     "after_merge_slice",
     "before_merge_commit",
     "after_merge",
+    # news that comes back
+    "before_inbox_commit",
+    "after_inbox_commit",
+    "before_receipts_commit",
     # the API
     "before_reply_kept",
     "before_api_commit",

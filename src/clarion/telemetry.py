@@ -87,6 +87,9 @@ queue_there = Gauge(
 )
 log_lines_lost = Counter("clarion_log_lines_lost_total", "Log lines that could not be written")
 senders_shut = Counter("clarion_senders_shut_total", "Senders that failed as a whole", ["reason"])
+receipts = Counter("clarion_receipts_total", "Receipts by what became of them", ["fate"])
+inbound_messages = Counter("clarion_inbound_messages_total", "Messages that people wrote to us", ["keyword"])
+callbacks = Counter("clarion_callbacks_total", "Callbacks of providers and their answers", ["provider", "status"])
 requests = Counter("clarion_http_requests_total", "Answered requests", ["method", "route", "status"])
 request_seconds = Histogram("clarion_http_request_seconds", "How long answers took", ["method", "route"])
 

@@ -182,6 +182,8 @@ async def delete_contact(tx: Transaction, *, account_id: Id, contact_id: Id) -> 
         raise NotFound("contact")
     await tx.identities.erase(contact_id)
     await tx.notes.erase(contact_id)
+    await tx.devices.erase(contact_id)
+    await tx.inbound.erase(contact_id)
     await tx.groups.leave_all([contact_id])
 
 

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     MAILBOX_FULL = "mailbox_full"
     TOO_BIG = "too_big"
     UNSUPPORTED_ADDRESS = "unsupported_address"
+    UNREACHABLE = "unreachable"
     # not now
     PACED = "paced"
     DEFERRED = "deferred"
@@ -65,6 +66,7 @@ class Reason(StrEnum):
     QUARANTINED = "quarantined"
     # told by a person
     RUN_STOPPED = "run_stopped"
+    ANSWERED = "answered"
 
 
 REPLY_LIMIT = 500

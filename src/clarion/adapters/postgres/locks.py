@@ -12,6 +12,8 @@ MIGRATION_KEY: Final = int.from_bytes(b"clarionm", "big")
 """Held while the schema changes; one migration at a time, whoever starts it."""
 PARTITION_KEY: Final = int.from_bytes(b"clarionp", "big")
 """Held while a partition is made or dropped; whoever does not get it leaves it to the one who has."""
+RECEIPTS_KEY: Final = int.from_bytes(b"clarionr", "big")
+"""Held while receipts are applied; whoever does not get it leaves them to the one who has."""
 
 
 def account_key(account_id: bytes) -> int:

@@ -28,6 +28,12 @@ ON CONFLICT (account_id, channel, address_key) DO UPDATE
 _REMOVE = "DELETE FROM suppression WHERE account_id = $1 AND channel = $2 AND address_key = $3 RETURNING true"
 
 # index: suppression_pkey.
+_RESUBSCRIBE = """
+DELETE FROM suppression
+WHERE account_id = $1 AND channel = $2 AND address_key = ANY($3::text[]) AND reason = 'unsubscribed'
+"""
+
+# index: suppression_pkey.
 _FIND = f"SELECT {_SUPPRESSION} FROM suppression WHERE account_id = $1 AND channel = $2 AND address_key = $3"
 
 # index: suppression_pkey.
@@ -93,6 +99,11 @@ class SuppressionStore:
     async def remove(self, account_id: Id, channel: ChannelName, address_key: str) -> bool:
         """Lifts one suppression; False when there is none."""
         return bool(await self._connection.fetchval(_REMOVE, account_id, channel, address_key))
+
+    async def resubscribe(self, account_id: Id, channel: ChannelName, address_keys: Sequence[str]) -> int:
+        """Lifts suppressions that stand for `unsubscribed` and for nothing else; returns how many."""
+        status = await self._connection.execute(_RESUBSCRIBE, account_id, channel, list(address_keys))
+        return int(status.rpartition(" ")[2])
 
     async def find(self, account_id: Id, channel: ChannelName, address_key: str) -> Suppression | None:
         """Reads one suppression."""

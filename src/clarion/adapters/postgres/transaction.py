@@ -16,12 +16,14 @@ from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.contact_fields import ContactFieldStore
 from clarion.adapters.postgres.contacts import ContactStore
 from clarion.adapters.postgres.deliveries import DeliveryStore
+from clarion.adapters.postgres.devices import DeviceStore
 from clarion.adapters.postgres.executions import ExecutionStore
 from clarion.adapters.postgres.groups import GroupStore
 from clarion.adapters.postgres.health import SenderHealthStore
 from clarion.adapters.postgres.home import HomeStore
 from clarion.adapters.postgres.identities import IdentityStore
 from clarion.adapters.postgres.imports import ImportStore
+from clarion.adapters.postgres.inbound import InboundStore
 from clarion.adapters.postgres.intake import IntakeStore
 from clarion.adapters.postgres.locks import account_key
 from clarion.adapters.postgres.names import NameStore
@@ -29,6 +31,7 @@ from clarion.adapters.postgres.notes import NoteStore
 from clarion.adapters.postgres.notices import NoticeStore
 from clarion.adapters.postgres.pace import PaceStore
 from clarion.adapters.postgres.quarantine import QuarantineStore
+from clarion.adapters.postgres.receipts import ReceiptStore
 from clarion.adapters.postgres.replies import ReplyStore
 from clarion.adapters.postgres.retention import RetentionStore
 from clarion.adapters.postgres.runs import RunStore
@@ -101,6 +104,11 @@ class PostgresTransaction:
     def notices(self) -> NoticeStore:
         """What the people of an account should hear of."""
         return NoticeStore(self.connection)
+
+    @cached_property
+    def devices(self) -> DeviceStore:
+        """The devices of contacts."""
+        return DeviceStore(self.connection)
 
     @cached_property
     def groups(self) -> GroupStore:
@@ -216,3 +224,13 @@ class PostgresTransaction:
     def replies(self) -> ReplyStore:
         """Replies kept for an Idempotency-Key."""
         return ReplyStore(self.connection)
+
+    @cached_property
+    def receipts(self) -> ReceiptStore:
+        """What providers told of messages, until it is applied."""
+        return ReceiptStore(self.connection)
+
+    @cached_property
+    def inbound(self) -> InboundStore:
+        """What people wrote to us."""
+        return InboundStore(self.connection)

@@ -18,17 +18,20 @@ from clarion.application.ports.campaigns import Campaigns
 from clarion.application.ports.contact_fields import ContactFields
 from clarion.application.ports.contacts import Contacts, Groups
 from clarion.application.ports.deliveries import Deliveries
+from clarion.application.ports.devices import Devices
 from clarion.application.ports.executions import Executions
 from clarion.application.ports.health import SenderHealth
 from clarion.application.ports.home import Home
 from clarion.application.ports.identities import Identities
 from clarion.application.ports.imports import Imports
+from clarion.application.ports.inbound import InboundMessages
 from clarion.application.ports.intake import Intake
 from clarion.application.ports.names import Names
 from clarion.application.ports.notes import Notes
 from clarion.application.ports.notices import Notices
 from clarion.application.ports.pace import Paces
 from clarion.application.ports.quarantine import Quarantine
+from clarion.application.ports.receipts import Receipts
 from clarion.application.ports.replies import Replies
 from clarion.application.ports.retention import Retention
 from clarion.application.ports.runs import Runs
@@ -83,6 +86,11 @@ class Transaction(Protocol):
     @property
     def notices(self) -> Notices:
         """What the people of an account should hear of."""
+        ...
+
+    @property
+    def devices(self) -> Devices:
+        """The devices of contacts."""
         ...
 
     @property
@@ -198,6 +206,16 @@ class Transaction(Protocol):
     @property
     def executions(self) -> Executions:
         """Calls that set deliveries going, one at a time."""
+        ...
+
+    @property
+    def receipts(self) -> Receipts:
+        """What providers told of messages, until it is applied."""
+        ...
+
+    @property
+    def inbound(self) -> InboundMessages:
+        """What people wrote to us."""
         ...
 
     async def announce_work(self) -> None:

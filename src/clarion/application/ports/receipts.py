@@ -7,24 +7,30 @@ delivery; that is `pipeline/receipts`. Where to read next: `adapters/channels`, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from clarion.domain.delivery import DeliveryId
+from clarion.domain.channel import ChannelName
+from clarion.domain.delivery import DeliveryId, DeliveryState
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
+from clarion.domain.receipt import ReceiptState
 
-
-class ReceiptState(StrEnum):
-    """What a provider tells of a message that it was given. The order is the one in which a later word wins."""
-
-    ACCEPTED = "accepted"
-    """It has the message and is at it: the proof that it went. Nothing is known of its end."""
-    DELIVERED = "delivered"
-    """It reached the recipient's device or mailbox."""
-    FAILED = "failed"
-    """It will not arrive: refused, expired, deleted, undeliverable."""
+__all__ = [
+    "Answer",
+    "Callback",
+    "Callbacks",
+    "Confirmation",
+    "Due",
+    "Forged",
+    "Inbound",
+    "Inbox",
+    "Move",
+    "News",
+    "Receipt",
+    "ReceiptState",
+    "Receipts",
+]
 
 
 class Receipt(NamedTuple):
@@ -125,34 +131,76 @@ class Callbacks(Protocol):
         ...
 
 
-class Applied(NamedTuple):
-    """What became of a batch of receipts. `moved` of them changed a delivery, `late` changed nothing any more.
+class Due(NamedTuple):
+    """A stored receipt that is due, and the delivery it is about as it stands.
 
-    `waiting` came before our own commit and are tried again; `lost` name a message that nobody knows of.
+    `run_id`, `seq` and `state` are None while no such delivery is known, or when it is not its sender's account's.
+    `part` and `parts` are those of the message the ref names; a message in one part has part 1 of 1.
     """
 
-    moved: int = 0
-    late: int = 0
-    waiting: int = 0
-    lost: int = 0
+    sender_id: Id
+    event_id: str
+    ref: str | None
+    told: ReceiptState
+    reason: Reason | None
+    detail: str
+    age: timedelta
+    part: int
+    parts: int
+    run_id: Id | None
+    seq: int | None
+    state: DeliveryState | None
+    attempts: int
 
-    @property
-    def taken(self) -> int:
-        """How many there were."""
-        return self.moved + self.late + self.waiting + self.lost
+
+class Move(NamedTuple):
+    """A delivery that a receipt moves, if it still stands where it stood. An empty `reply` leaves the stored one."""
+
+    run_id: Id
+    seq: int
+    before: DeliveryState
+    after: DeliveryState
+    reason: Reason | None
+    reply: str
 
 
 class Receipts(Protocol):
-    """Receipts that are stored and wait to be applied."""
+    """Receipts that are stored and wait to be applied. All but `keep` belong into one transaction."""
 
     async def keep(self, receipts: Sequence[Receipt]) -> None:
-        """Stores receipts and wakes who applies them; an event that is there already is left alone."""
+        """Stores receipts; an event that waits already is left alone."""
         ...
 
-    async def apply(self, limit: int) -> Applied:
-        """Applies the receipts that are due, oldest first, and takes out what is done with.
+    async def alone(self) -> bool:
+        """Makes this transaction the only one that applies receipts; False when there is another.
 
-        Deliveries move only forward, as `domain.delivery.TRANSITIONS` says. Safe to repeat, and beside others that do
-        the same, because what was applied is gone and one of them works at a time.
+        The parts of one message must not be counted by two who do not see each other.
         """
+        ...
+
+    async def due(self, limit: int) -> list[Due]:
+        """Reads the receipts that are due, oldest first."""
+        ...
+
+    async def note_parts(self, told: Sequence[Due]) -> list[tuple[Id, int, int, ReceiptState | None]]:
+        """Writes down what was told of parts, and reads all parts of the messages these belong to.
+
+        Gives run, number, part and what was ever told of it, where a weaker word never replaces a stronger one.
+        """
+        ...
+
+    async def move(self, moves: Sequence[Move]) -> set[tuple[Id, int]]:
+        """Moves deliveries; gives run and number of those that still stood where they were to be moved from."""
+        ...
+
+    async def recipients(self, moves: Sequence[Move]) -> list[tuple[Id, ChannelName, Id, int, str]]:
+        """Whose deliveries these are: account, channel, run, number and the address they went to."""
+        ...
+
+    async def take_out(self, done: Sequence[Due]) -> None:
+        """Deletes receipts that are done with."""
+        ...
+
+    async def put_off(self, waiting: Sequence[tuple[Due, timedelta | None]]) -> None:
+        """Lets receipts wait so long; None: for ever, they are kept to be looked at."""
         ...

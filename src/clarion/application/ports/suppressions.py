@@ -31,6 +31,10 @@ class Suppressions(Protocol):
         """Lifts one suppression; False when there is none."""
         ...
 
+    async def resubscribe(self, account_id: Id, channel: ChannelName, address_keys: Sequence[str]) -> int:
+        """Lifts suppressions that stand for `unsubscribed` and for nothing else; returns how many."""
+        ...
+
     async def find(self, account_id: Id, channel: ChannelName, address_key: str) -> Suppression | None:
         """Reads one suppression."""
         ...

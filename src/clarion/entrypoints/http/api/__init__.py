@@ -17,10 +17,12 @@ from clarion.entrypoints.http.api import (
     campaigns,
     contacts,
     deliveries,
+    devices,
     executions,
     fields,
     groups,
     imports,
+    inbound_messages,
     keys,
     notices,
     previews,
@@ -33,6 +35,7 @@ from clarion.entrypoints.http.api import (
 
 OPERATIONS: Final[list[HTTPRouteHandler]] = [
     *contacts.ROUTES,
+    *devices.ROUTES,
     *fields.ROUTES,
     *groups.ROUTES,
     *segments.ROUTES,
@@ -46,6 +49,7 @@ OPERATIONS: Final[list[HTTPRouteHandler]] = [
     *executions.ROUTES,
     *runs.ROUTES,
     *deliveries.ROUTES,
+    *inbound_messages.ROUTES,
     *suppressions.ROUTES,
     *campaign_suppressions.ROUTES,
     *notices.ROUTES,
