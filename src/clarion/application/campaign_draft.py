@@ -26,7 +26,8 @@ from clarion.application.campaign_rules import (
 from clarion.application.contact_rules import check_text
 from clarion.application.messages import check_content
 from clarion.application.ports import Transaction
-from clarion.domain.campaign import Campaign, CampaignKind, Category
+from clarion.domain.campaign import Campaign, CampaignKind, Category, ChannelPolicy
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent, PushContent, SmsContent
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, new_id, parse_id
@@ -37,6 +38,8 @@ __all__ = ["CONTACTS_LIMIT", "DESCRIPTION_LIMIT", "GROUPS_LIMIT", "NAME_LIMIT", 
 GROUPS_LIMIT: Final = 100
 SEGMENTS_LIMIT: Final = 20
 CONTACTS_LIMIT: Final = 10_000
+PUSH_SENDERS_LIMIT: Final = 8
+"""Push senders of one campaign: one for each app and platform."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,9 @@ class CampaignDraft:
     email: EmailContent | UnsetType | None = UNSET
     sms: SmsContent | UnsetType | None = UNSET
     push: PushContent | UnsetType | None = UNSET
+    sms_sender_id: str | UnsetType | None = UNSET
+    push_sender_ids: list[str] | UnsetType = UNSET
+    channel_policy: ChannelPolicy | UnsetType = UNSET
     channel_order: tuple[str, ...] | UnsetType = UNSET
     start_at: datetime | UnsetType | None = UNSET
     end_at: datetime | UnsetType | None = UNSET
@@ -84,7 +90,7 @@ async def laid_over(
     group_ids, group_problems = await _groups(tx, account_id, campaign, draft)
     segment_ids, segment_problems = await _segments(tx, account_id, campaign, draft)
     contact_ids, contact_problems = await _contacts(tx, account_id, campaign, draft)
-    sender_id, sender_problems = await _sender(tx, account_id, campaign, draft)
+    senders, sender_problems = await _senders(tx, account_id, draft)
     problems = [*plain_problems(changed), *kind_problems(changed)]
     problems += [*group_problems, *segment_problems, *contact_problems, *sender_problems]
     problems += _content_problems(changed, draft, links)
@@ -96,7 +102,7 @@ async def laid_over(
         group_ids=group_ids,
         segment_ids=segment_ids,
         contact_ids=contact_ids,
-        sender_id=sender_id,
+        **senders,
         revision_id=_revision(campaign, changed),
     )
 
@@ -109,6 +115,7 @@ _PLAIN_FIELDS: Final = (
     "email",
     "sms",
     "push",
+    "channel_policy",
     "channel_order",
     "start_at",
     "end_at",
@@ -128,8 +135,8 @@ def _content_problems(campaign: Campaign, draft: CampaignDraft, links: Links) ->
     problems: list[Problem] = []
     if campaign.email and (draft.email or draft.high_throughput is True):
         problems += check_content(campaign.email, campaign.category, links, is_context_only=campaign.high_throughput)
-    if isinstance(draft.sms, SmsContent):
-        problems += sms_problems(draft.sms)
+    if campaign.sms and (draft.sms or draft.high_throughput is True):
+        problems += sms_problems(campaign.sms, is_context_only=campaign.high_throughput)
     if isinstance(draft.push, PushContent):
         problems += push_problems(draft.push)
     return problems
@@ -181,17 +188,37 @@ async def _contacts(
     return tuple(sorted(known)), problems
 
 
-async def _sender(
-    tx: Transaction, account_id: Id, campaign: Campaign, draft: CampaignDraft
-) -> tuple[Id | None, list[Problem]]:
-    if draft.sender_id is UNSET:
-        return campaign.sender_id, []
-    if draft.sender_id is None:
-        return None, []
-    sender_id = parse_id(draft.sender_id)
-    if sender_id is None or await tx.senders.get(account_id, sender_id) is None:
-        return None, [Problem("senderId", "exists", "there is no such sender")]
-    return sender_id, []
+async def _senders(tx: Transaction, account_id: Id, draft: CampaignDraft) -> tuple[dict[str, Any], list[Problem]]:
+    """The senders that the draft names, as fields of the campaign; each must be here and of its channel."""
+    named: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, said, field, channel in (
+        ("sender_id", draft.sender_id, "senderId", ChannelName.EMAIL),
+        ("sms_sender_id", draft.sms_sender_id, "smsSenderId", ChannelName.SMS),
+    ):
+        if said is not UNSET:
+            named[name] = None if said is None else await _sender(tx, account_id, said, field, channel)
+    if draft.push_sender_ids is not UNSET:
+        if len(draft.push_sender_ids) > PUSH_SENDERS_LIMIT:
+            problems.append(Problem("pushSenderIds", "maxItems", f"at most {PUSH_SENDERS_LIMIT} senders"))
+        ids = draft.push_sender_ids[:PUSH_SENDERS_LIMIT]
+        found = [
+            await _sender(tx, account_id, said, f"pushSenderIds[{place}]", ChannelName.PUSH)
+            for place, said in enumerate(ids)
+        ]
+        problems += [one for one in found if isinstance(one, Problem)]
+        named["push_sender_ids"] = tuple(dict.fromkeys(found))
+    return named, [*problems, *(one for one in named.values() if isinstance(one, Problem))]
+
+
+async def _sender(tx: Transaction, account_id: Id, said: str, field: str, channel: ChannelName) -> Id | Problem:
+    sender_id = parse_id(said)
+    sender = await tx.senders.get(account_id, sender_id) if sender_id else None
+    if sender is None:
+        return Problem(field, "exists", "there is no such sender")
+    if sender.channel is not channel:
+        return Problem(field, "channel", f"it sends {sender.channel}; choose a sender of {channel}")
+    return sender.id
 
 
 def storable(names: Sequence[str]) -> list[str]:

@@ -14,11 +14,13 @@ from clarion.application.activation import refuse_unready, rules_of
 from clarion.application.campaign_rules import extras_problems
 from clarion.application.ports import Transaction
 from clarion.application.ports.runs import Opening
+from clarion.application.proving import testing
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Run
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id, new_id
 from clarion.domain.segment import Rule
-from clarion.rendering.addresses import AddressFault, parse_email, parse_mailbox
+from clarion.rendering.addresses import AddressFault, parse_email
 
 ONLY_LIMIT: Final = 10_000
 """Addresses that one call may name of an audience."""
@@ -47,6 +49,7 @@ async def start_run(
     only: Sequence[str] | None = None,
     context: Mapping[str, Any] | None = None,
     is_test: bool = False,
+    test_addresses: Mapping[ChannelName, str] | None = None,
     groups: Sequence[Id] | None = None,
     segments: Sequence[Id] | None = None,
 ) -> StartedRun:
@@ -54,16 +57,17 @@ async def start_run(
 
     `only` are canonical keys of email addresses: of the audience, just those; none of them in it makes a run without
     recipients. `groups` or `segments`, when given, are the audience instead of the campaign's own. `context` is what
-    templates see as `context`, for everyone. A test needs `only`: it renders with those people's data, goes to the
-    sender's address alone, asks nobody's consent and leaves the campaign's state as it is.
+    templates see as `context`, for everyone. A test needs `only`: it renders with those people's data, asks nobody's
+    consent and leaves the campaign's state as it is. Its emails go to the sender's address alone, its text messages to
+    the number among `test_addresses`, its push messages to the device whose id is there; a channel without is left out.
 
     Runs in the caller's transaction.
 
     Raises:
         NotFound: the campaign is unknown or another account's.
         Conflict: with a code for the state or the missing part that keeps it from starting.
-        Invalid: a test without `only`, more than 10,000 addresses, a context that is too large or cannot be stored, or
-            a group or segment that is not here.
+        Invalid: a test without `only` or without an address, more than 10,000 addresses, a context that is too large or
+            cannot be stored, or a group or segment that is not here.
     """
     _check_call(only, context, is_test=is_test)
     campaign = await tx.campaigns.get(account_id, campaign_id, lock=True)
@@ -79,7 +83,7 @@ async def start_run(
         campaign=chosen,
         rules=rules if only is None else (),
         context=context,
-        test_address=await _test_address(tx, account_id, campaign) if is_test else None,
+        test_addresses=await testing(tx, account_id, campaign, test_addresses or {}) if is_test else None,
         rechecks=only is None and groups is None and segments is None and not is_test,
     )
     audience = await tx.runs.open(account_id, opening)
@@ -162,14 +166,3 @@ async def _narrowed(
     found = await tx.runs.among(account_id, campaign, rules, keys)
     chosen = replace(campaign, group_ids=(), segment_ids=(), contact_ids=tuple(sorted(found.values())))
     return chosen, tuple(key for key in keys if key not in found)
-
-
-async def _test_address(tx: Transaction, account_id: Id, campaign: Campaign) -> str:
-    """Where a test goes: the address the message is from."""
-    sender = await tx.senders.get(account_id, campaign.sender_id) if campaign.sender_id else None
-    if sender is None:
-        raise Conflict("CHANNEL_NOT_CONNECTED", "The campaign has no sender")
-    read = parse_mailbox((campaign.email.from_ if campaign.email else None) or sender.from_address)
-    if isinstance(read, AddressFault):
-        raise Conflict("CHANNEL_NOT_CONNECTED", "The message is from no address")
-    return read.address.mailbox

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from clarion.domain.campaign import Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id, parse_id
 
 
@@ -92,11 +93,13 @@ def backoff(attempts: int, jitter: float) -> timedelta:
 class Delivery:
     """One delivery as reports show it. `reply` is the other side's own words, `not_before` the time of a retry.
 
-    `contact_id` is None for a recipient of a call who is no contact.
+    `contact_id` is None for a recipient of a call who is no contact. `device_id` names the device of a push message.
     """
 
     id: DeliveryId
+    channel: ChannelName
     contact_id: Id | None
+    device_id: Id | None
     address: str | None
     state: DeliveryState
     reason: str | None

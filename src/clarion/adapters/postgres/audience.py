@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from clarion.adapters.postgres import reach
+from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.reach import Places, Way
 from clarion.adapters.postgres.segment_sql import where
-from clarion.domain.campaign import Campaign
+from clarion.domain.campaign import AudienceCount, Campaign, ChannelPolicy, Part, PartCount
+from clarion.domain.channel import ChannelName
 from clarion.domain.segment import Rule
 
 _GROUPS_APART: Final = 8
@@ -119,6 +123,74 @@ def counting(account_id: bytes, campaign: Campaign, rules: Sequence[Rule]) -> tu
     typed = "($2::bytea[], $3::bytea[], $4::text, $5::bytea) IS NULL"
     query = f"SELECT {selected}, ({blocked}), pg_current_snapshot()::text, {typed}"
     return query, [*_of(account_id, campaign), campaign.category, campaign.id, *(values if rules else ())]
+
+
+async def count(
+    connection: Connection, account_id: bytes, campaign: Campaign, rules: Sequence[Rule], parts: Sequence[Part]
+) -> tuple[AudienceCount, str]:
+    """Counts exactly whom these parts would reach now, and the snapshot that was counted.
+
+    Email alone is counted by the few that cannot be written to; for other channels everyone is looked at.
+    """
+    if {part.channel for part in parts} <= {ChannelName.EMAIL}:
+        query, values = counting(account_id, campaign, rules)
+        selected, blocked, snapshot, _ = await connection.fetchrow(query, *values) or (0, 0, "", None)
+        counted = [PartCount(ChannelName.EMAIL, selected, selected - blocked) for _ in parts]
+        return AudienceCount(selected, selected - blocked, tuple(counted)), snapshot
+    ways = await reach.ways_of(connection, parts)
+    query, values = counting_parts(account_id, campaign, rules, ways)
+    # Not fetchrow: the driver asks for one row only, and the server then uses one process only.
+    ((selected, eligible, snapshot, *figures),) = await connection.fetch(query, *values)
+    pairs = zip(parts, figures[::2], figures[1::2], strict=True)
+    return AudienceCount(selected, eligible, tuple(PartCount(part.channel, *pair) for part, *pair in pairs)), snapshot
+
+
+def counting_parts(
+    account_id: bytes, campaign: Campaign, rules: Sequence[Rule], ways: Sequence[Way]
+) -> tuple[str, list[Any]]:
+    """As `counting`, for a campaign of any parts: everyone is looked at once, on every channel.
+
+    The columns: how many are selected, how many can be reached at all, the snapshot; then for each part its deliveries,
+    and those of them that may be sent.
+    """
+    asked, values = members(account_id, campaign, rules)
+    first = len(values) + 1
+    values += [campaign.category, campaign.id]
+    places = Places(
+        account="$1",
+        category=f"${first}::text",
+        campaign=f"${first + 1}::bytea",
+        apps=f"${first + 2}::text[]",
+        platforms=f"${first + 3}::text[]",
+    )
+    if reach.has_push(ways):
+        values += [[way.app for way in ways], [way.platform for way in ways]]
+    policy = campaign.channel_policy
+    counts = [count for place in range(1, len(ways) + 1) for count in _part_counts(place, ways, policy)]
+    reachable = " OR ".join(f"{channel}_refusal IS NULL" for channel in dict.fromkeys(way.channel for way in ways))
+    return (
+        f"""
+        SELECT count(*), count(*) FILTER (WHERE {reachable}), pg_current_snapshot()::text, {", ".join(counts)}
+        FROM ({reach.people(ways, policy, f"({asked})", places)}) AS people
+    """,
+        values,
+    )
+
+
+def _part_counts(place: int, ways: Sequence[Way], policy: ChannelPolicy) -> list[str]:
+    """Of one part: how many deliveries `freezing` will write, and how many of them are to be sent."""
+    way = ways[place - 1]
+    is_for = reach.is_for(way, ways, policy)
+    if way.channel is not ChannelName.PUSH:
+        return [
+            f"count(*) FILTER (WHERE {is_for})",
+            f"count(*) FILTER (WHERE {is_for} AND {way.channel}_refusal IS NULL)",
+        ]
+    unreached = f"count(*) FILTER (WHERE {is_for} AND push_refusal IS NOT NULL)"
+    reached = f"FILTER (WHERE {is_for} AND push_refusal IS NULL)"
+    devices = f"coalesce(sum(devices_{place}) {reached}, 0)::bigint"
+    free = f"coalesce(sum(devices_{place} - barred_{place}) {reached}, 0)::bigint"
+    return [f"{devices} + {unreached}" if reach.leads_push(place, ways) else devices, free]
 
 
 def among(account_id: bytes, campaign: Campaign, rules: Sequence[Rule], keys: Sequence[str]) -> tuple[str, list[Any]]:

@@ -15,7 +15,7 @@ import msgspec
 from clarion.adapters.postgres import audience
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.hindrances import HINDRANCES
-from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Category
+from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Category, ChannelPolicy
 from clarion.domain.content import EmailContent, PushContent, SmsContent
 from clarion.domain.ids import Id, parse_id
 from clarion.domain.segment import Rule
@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 _COLUMNS: Final = f"""
 c.id, c.number, c.name, c.description, c.kind, c.category, c.state, c.state_reason, c.group_ids, c.segment_ids,
-c.contact_ids, c.sender_id, c.revision_id, m.email, m.sms, m.push, c.channel_order, c.selected_count,
+c.contact_ids, c.sender_id, c.revision_id, m.email, m.sms, m.push, c.sms_sender_id, c.push_sender_ids,
+c.channel_policy, c.channel_order, c.selected_count,
 c.include_conversation_history, c.auto_cancel_on_message_received, c.outreach_language, c.timezone, c.start_at,
 c.end_at, c.recheck_seconds, c.creates_contacts, c.high_throughput, c.extras, c.created_at, c.updated_at, c.started_at,
 {HINDRANCES.format(row="c", active="running")}
@@ -55,9 +56,9 @@ _ADD: Final = """
 INSERT INTO campaign (account_id, id, name, description, category, state, group_ids, contact_ids, sender_id,
     revision_id, include_conversation_history, auto_cancel_on_message_received, outreach_language, start_at, end_at,
     kind, segment_ids, channel_order, timezone, recheck_seconds, creates_contacts, high_throughput, extras,
-    created_at, updated_at)
+    sms_sender_id, push_sender_ids, channel_policy, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-    $24, $24)
+    $24, $25, $26, $27, $27)
 """
 
 _ADD_REVISION: Final = """
@@ -70,7 +71,7 @@ UPDATE campaign SET name = $3, description = $4, category = $5, state = $6, grou
     sender_id = $9, revision_id = $10, include_conversation_history = $11, auto_cancel_on_message_received = $12,
     outreach_language = $13, start_at = $14, end_at = $15, kind = $16, segment_ids = $17, channel_order = $18,
     timezone = $19, recheck_seconds = $20, creates_contacts = $21, high_throughput = $22, extras = $23,
-    updated_at = clock_timestamp()
+    sms_sender_id = $24, push_sender_ids = $25, channel_policy = $26, updated_at = clock_timestamp()
 WHERE account_id = $1 AND id = $2
 """
 
@@ -218,9 +219,8 @@ class CampaignStore:
 
     async def count_audience(self, account_id: Id, campaign: Campaign, rules: Sequence[Rule]) -> AudienceCount:
         """Counts exactly who would be reached now."""
-        query, values = audience.counting(account_id, campaign, rules)
-        selected, blocked, *_ = await self._connection.fetchrow(query, *values) or (0, 0)
-        return AudienceCount(selected, selected - blocked)
+        counted, _ = await audience.count(self._connection, account_id, campaign, rules, campaign.parts)
+        return counted
 
     async def count_missing(
         self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], paths: list[tuple[str, ...]]
@@ -277,6 +277,9 @@ def _editable(campaign: Campaign) -> tuple[object, ...]:
         campaign.creates_contacts,
         campaign.high_throughput,
         campaign.extras,
+        campaign.sms_sender_id,
+        list(campaign.push_sender_ids),
+        campaign.channel_policy,
     )
 
 
@@ -291,6 +294,8 @@ def _campaign(row: asyncpg.Record) -> Campaign:
             "group_ids": tuple(facts["group_ids"]),
             "segment_ids": tuple(facts["segment_ids"]),
             "contact_ids": tuple(facts["contact_ids"]),
+            "push_sender_ids": tuple(facts["push_sender_ids"]),
+            "channel_policy": ChannelPolicy(facts["channel_policy"]),
             "channel_order": tuple(facts["channel_order"]),
             **{name: _content(facts[name], kind) for name, kind in _CONTENTS.items()},
         }

@@ -10,21 +10,26 @@ from typing import Any, Final
 import asyncpg
 
 from clarion.adapters.postgres.connection import Connection
+from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState
 from clarion.domain.ids import Id
 
-_COLUMNS: Final = "run_id, seq, contact_id, address, state, reason, reply, attempts, not_before, changed_at"
+_COLUMNS: Final = """
+d.run_id, d.seq, r.channel, d.contact_id, d.device_id, d.address, d.state, d.reason, d.reply, d.attempts, d.not_before,
+d.changed_at"""
 
-# index: delivery_pkey.
-_GET: Final = f"SELECT {_COLUMNS} FROM delivery WHERE run_id = $1 AND seq = $2"
+# index: delivery_pkey, run_pkey.
+_GET: Final = f"""
+SELECT {_COLUMNS} FROM delivery AS d JOIN run AS r ON r.id = d.run_id WHERE d.run_id = $1 AND d.seq = $2
+"""
 
 _GIVEN: Final = "SELECT given FROM delivery WHERE run_id = $1 AND seq = $2"
 
-# index: delivery_pkey, from the cursor on; other states are stepped over.
+# index: delivery_pkey, from the cursor on; other states are stepped over. run_pkey.
 _LIST: Final = f"""
-SELECT {_COLUMNS} FROM delivery
-WHERE run_id = $1 AND seq > $4 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR reason = $3)
-ORDER BY seq LIMIT $5
+SELECT {_COLUMNS} FROM delivery AS d JOIN run AS r ON r.id = d.run_id
+WHERE d.run_id = $1 AND d.seq > $4 AND ($2::text IS NULL OR d.state = $2) AND ($3::text IS NULL OR d.reason = $3)
+ORDER BY d.seq LIMIT $5
 """
 
 # index: delivery_attempt_pkey.
@@ -61,11 +66,13 @@ class DeliveryStore:
 
 
 def _delivery(row: asyncpg.Record) -> Delivery:
-    run_id, seq, contact_id, address, state, *rest = row
+    run_id, seq, channel, contact_id, device_id, address, state, *rest = row
     reason, reply, attempts, not_before, changed_at = rest
     return Delivery(
         id=DeliveryId(run_id, seq),
+        channel=ChannelName(channel),
         contact_id=contact_id,
+        device_id=device_id,
         address=address,
         state=DeliveryState(state),
         reason=reason,

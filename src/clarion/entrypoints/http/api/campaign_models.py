@@ -17,11 +17,12 @@ from clarion.application.campaign_draft import (
     DESCRIPTION_LIMIT,
     GROUPS_LIMIT,
     NAME_LIMIT,
+    PUSH_SENDERS_LIMIT,
     SEGMENTS_LIMIT,
     CampaignDraft,
 )
 from clarion.application.campaign_rules import CHANNELS, RECHECK_LEAST_S, RECHECK_MOST_S
-from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category
+from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category, ChannelPolicy
 from clarion.entrypoints.http.api.keys import Moment
 from clarion.entrypoints.http.api.message_models import MessageInput, MessageView, contents_of
 from clarion.entrypoints.http.api.paging import HexId, hex_or_none
@@ -71,8 +72,20 @@ class CampaignPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     audience: AudienceInput | UnsetType = UNSET
     sender_id: HexId | UnsetType | None = UNSET
     message: MessageInput | UnsetType = UNSET
+    sms_sender_id: Annotated[HexId, Meta(description="The sender of its text messages.")] | UnsetType | None = UNSET
+    push_sender_ids: (
+        Annotated[
+            list[HexId],
+            Meta(max_length=PUSH_SENDERS_LIMIT, description="Senders of its push messages: one a platform and app."),
+        ]
+        | UnsetType
+    ) = UNSET
+    channel_policy: (
+        Annotated[ChannelPolicy, Meta(description="By every channel that somebody can be reached on, or the first.")]
+        | UnsetType
+    ) = UNSET
     channel_order: (
-        Annotated[list[Channel], Meta(max_length=len(CHANNELS), description="Preferred first; none: all of them.")]
+        Annotated[list[Channel], Meta(max_length=len(CHANNELS), description="Preferred first; the others follow.")]
         | UnsetType
     ) = UNSET
     start_at: StartAt | UnsetType | None = UNSET
@@ -97,6 +110,9 @@ class CampaignPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
             segments=UNSET if audience is UNSET else audience.segments,
             contacts=UNSET if audience is UNSET else audience.contacts,
             sender_id=self.sender_id,
+            sms_sender_id=self.sms_sender_id,
+            push_sender_ids=self.push_sender_ids,
+            channel_policy=self.channel_policy,
             channel_order=UNSET if self.channel_order is UNSET else tuple(self.channel_order),
             start_at=as_utc("startAt", self.start_at) if isinstance(self.start_at, datetime) else self.start_at,
             end_at=as_utc("endAt", self.end_at) if isinstance(self.end_at, datetime) else self.end_at,
@@ -156,7 +172,10 @@ class CampaignView(CampaignSummary, rename="camel", kw_only=True):
     category: Category
     audience: AudienceView
     sender_id: HexId | None
+    sms_sender_id: HexId | None
+    push_sender_ids: list[HexId]
     message: MessageView
+    channel_policy: ChannelPolicy
     channel_order: list[str]
     start_at: datetime | None
     end_at: datetime | None
@@ -179,7 +198,10 @@ class CampaignView(CampaignSummary, rename="camel", kw_only=True):
                 _hex_all(campaign.group_ids), _hex_all(campaign.segment_ids), _hex_all(campaign.contact_ids)
             ),
             sender_id=hex_or_none(campaign.sender_id),
+            sms_sender_id=hex_or_none(campaign.sms_sender_id),
+            push_sender_ids=_hex_all(campaign.push_sender_ids),
             message=MessageView.of(campaign),
+            channel_policy=campaign.channel_policy,
             channel_order=list(campaign.channel_order),
             start_at=campaign.start_at,
             end_at=campaign.end_at,

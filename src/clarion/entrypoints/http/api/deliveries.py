@@ -17,11 +17,12 @@ from clarion.application.ports import Transaction
 from clarion.application.ports.replies import Reply
 from clarion.application.runs import get_delivery, list_deliveries
 from clarion.domain.access import Permission
-from clarion.domain.delivery import Attempt, Delivery, DeliveryState, parse_delivery_id
+from clarion.domain.channel import ChannelName
+from clarion.domain.delivery import Attempt, Delivery, DeliveryId, DeliveryState, parse_delivery_id
 from clarion.domain.errors import NotFound
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
-from clarion.entrypoints.http.api.paging import HexId, Page, PageQuery, after_number, number_mark, page
+from clarion.entrypoints.http.api.paging import HexId, Page, PageQuery, hex_or_none, page, position
 from clarion.entrypoints.http.api.runs import find
 from clarion.entrypoints.http.csv_cells import CSV, csv_download, write_rows
 from clarion.entrypoints.http.envelope import JSON, succeeded
@@ -29,7 +30,7 @@ from clarion.entrypoints.http.operation import Call, Nothing, direct_operation, 
 
 _ROWS_AT_ONCE: Final = 1000
 _COLUMNS: Final = (
-    "id", "contactId", "address", "state", "reason", "reply", "attempts", "notBefore", "changedAt",
+    "id", "channel", "contactId", "address", "state", "reason", "reply", "attempts", "notBefore", "changedAt",
 )  # fmt: skip
 
 
@@ -37,8 +38,11 @@ class DeliveryView(msgspec.Struct, rename="camel", kw_only=True):
     """One recipient of a run."""
 
     id: Annotated[str, Meta(examples=["507f1f77bcf86cd799439011-1"])]
+    channel: ChannelName
     contact_id: HexId | None
     """Null for a recipient of a call who is no contact."""
+    device_id: HexId | None
+    """The device of a push message."""
     address: str | None
     state: DeliveryState
     reason: str | None
@@ -87,7 +91,9 @@ class DeliveryDetail(DeliveryView, rename="camel", kw_only=True):
 def _fields(delivery: Delivery) -> dict[str, Any]:
     return {
         "id": str(delivery.id),
-        "contact_id": delivery.contact_id.hex() if delivery.contact_id else None,
+        "channel": delivery.channel,
+        "contact_id": hex_or_none(delivery.contact_id),
+        "device_id": hex_or_none(delivery.device_id),
         "address": delivery.address,
         "state": delivery.state,
         "reason": delivery.reason,
@@ -103,6 +109,7 @@ class DeliveriesQuery(PageQuery, kw_only=True):
 
     state: DeliveryState | None = None
     reason: Reason | None = None
+    channel: ChannelName | None = None
     format: Annotated[
         Literal["json", "csv"] | None,
         Meta(description="`csv` (or `Accept: text/csv`) answers every delivery as one file, without pages."),
@@ -113,7 +120,8 @@ class DeliveriesQuery(PageQuery, kw_only=True):
 @direct_operation(
     name="listDeliveries", method="GET", path="/runs/{runId}/deliveries", tag="runs",
     permission=Permission.MESSAGES_READ, summary="List or download the deliveries of a run",
-    description="In the order in which recipients were frozen.", query=DeliveriesQuery, data=Page[DeliveryView],
+    description="Channel after channel, in the order in which recipients were frozen.",
+    query=DeliveriesQuery, data=Page[DeliveryView],
     downloads=(CSV,), find=find,
 )  # fmt: skip
 async def list_all(call: Call[None, DeliveriesQuery]) -> Response[Any]:
@@ -128,12 +136,19 @@ async def list_all(call: Call[None, DeliveriesQuery]) -> Response[Any]:
                 run_id=run_id,
                 state=query.state,
                 reason=query.reason,
-                after_seq=after_number(call),
+                channel=query.channel,
+                after=_after(call),
                 limit=query.limit + 1,
             )
-            shown = page(call, rows, DeliveryView.of, lambda delivery: number_mark(delivery.id.seq))
+            shown = page(call, rows, DeliveryView.of, lambda delivery: str(delivery.id).encode())
             return respond(Reply(200, succeeded(shown), JSON))
     return csv_download(_csv_rows(call, run_id), f"run-{run_id.hex()}-deliveries.csv")
+
+
+def _after(call: Call[None, DeliveriesQuery]) -> DeliveryId | None:
+    """The delivery after which the asked page begins."""
+    mark = position(call)
+    return None if mark is None else parse_delivery_id(mark.decode())
 
 
 def _wants_csv(call: Call[None, DeliveriesQuery]) -> bool:
@@ -143,7 +158,7 @@ def _wants_csv(call: Call[None, DeliveriesQuery]) -> bool:
 
 async def _csv_rows(call: Call[None, DeliveriesQuery], run_id: Id) -> AsyncIterator[bytes]:
     yield write_rows([_COLUMNS])
-    after = 0
+    after: DeliveryId | None = None
     while True:
         async with call.edge.database.reading() as tx:
             rows = await list_deliveries(
@@ -152,13 +167,14 @@ async def _csv_rows(call: Call[None, DeliveriesQuery], run_id: Id) -> AsyncItera
                 run_id=run_id,
                 state=call.query.state,
                 reason=call.query.reason,
-                after_seq=after,
+                channel=call.query.channel,
+                after=after,
                 limit=_ROWS_AT_ONCE,
             )
         if not rows:
             return
         yield write_rows((_cells(row) for row in rows), raw=call.query.raw)
-        after = rows[-1].id.seq
+        after = rows[-1].id
 
 
 def _cells(delivery: Delivery) -> list[object]:
@@ -173,12 +189,12 @@ def _cells(delivery: Delivery) -> list[object]:
 )  # fmt: skip
 async def read(tx: Transaction, call: Call[Nothing, Nothing]) -> DeliveryDetail:
     """Reads one delivery."""
-    run_id = (await find(tx, call)).run.id
+    run = (await find(tx, call)).run
     named = parse_delivery_id(call.request.path_params["deliveryId"])
-    if named is None or named.run_id != run_id:
+    if named is None or named.run_id not in {part.id for part in run.parts}:
         raise NotFound("delivery")
     delivery, attempts = await get_delivery(tx, account_id=call.account_id, delivery_id=named)
-    sender_id = (await tx.health.sent_by(run_id, [named.seq])).get(named.seq)
+    sender_id = (await tx.health.sent_by(named.run_id, [named.seq])).get(named.seq)
     return DeliveryDetail(
         **_fields(delivery),
         earlier_attempts=[AttemptView.of(attempt) for attempt in attempts],

@@ -13,9 +13,10 @@ from msgspec import Meta
 
 from clarion.application.campaigns import get_campaign
 from clarion.application.ports import Transaction
-from clarion.application.runs import RunReport, list_runs, report_run
+from clarion.application.runs import ChannelReport, RunReport, Tally, list_runs, report_run
 from clarion.domain.access import Permission
 from clarion.domain.campaign import Category, Run, RunState
+from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id, parse_id
@@ -37,7 +38,7 @@ class RunView(msgspec.Struct, rename="camel", kw_only=True):
     status_reason: str | None
     category: Category
     selected_count: int
-    """The frozen audience; the counts of its report always add up to it."""
+    """Its deliveries: of one channel the frozen audience, of several each person once a channel (push: a device)."""
     started_at: datetime
     finished_at: datetime | None
     test_address: str | None
@@ -63,6 +64,26 @@ class CountView(msgspec.Struct, rename="camel"):
     count: int
 
 
+class ChannelReportView(msgspec.Struct, rename="camel", kw_only=True):
+    """Where the recipients on one channel stand."""
+
+    channel: ChannelName
+    selected_count: int
+    counts: dict[str, int]
+    """Deliveries per state; the states add up to `selectedCount`."""
+    reasons: list[CountView]
+
+    @classmethod
+    def of(cls, report: ChannelReport) -> ChannelReportView:
+        """The report as callers see it."""
+        return cls(
+            channel=report.channel,
+            selected_count=report.selected_count,
+            counts=_per_state(report),
+            reasons=_reasons(report),
+        )
+
+
 class RunReportView(RunView, rename="camel", kw_only=True):
     """A run and where its recipients stand now, counted from the rows."""
 
@@ -71,6 +92,8 @@ class RunReportView(RunView, rename="camel", kw_only=True):
     counts: dict[str, int]
     """Recipients per state; the states add up to `selectedCount`."""
     reasons: list[CountView]
+    channels: list[ChannelReportView]
+    """The same by channel; they add up to the above."""
     rate_per_second: float
     """Messages sent per second over the run so far."""
     degraded_reason: str | None
@@ -85,7 +108,8 @@ class RunReportView(RunView, rename="camel", kw_only=True):
             **_run_fields(report.run),
             is_audience_frozen=report.run.snapshot_done,
             counts=_per_state(report),
-            reasons=[CountView(c.state, c.reason, c.count) for c in report.counts if c.reason],
+            reasons=_reasons(report),
+            channels=[ChannelReportView.of(channel) for channel in report.channels],
             rate_per_second=round(report.rate_per_second, 2),
             degraded_reason=report.run.degraded_reason,
             rate_limited_until=report.run.rate_limited_until,
@@ -112,10 +136,14 @@ def _run_fields(run: Run) -> dict[str, Any]:
     }
 
 
-def _per_state(report: RunReport) -> dict[str, int]:
-    totals = {state.value: report.total(state) for state in DeliveryState}
-    totals[DeliveryState.PENDING] += report.run.selected_count - report.frozen
+def _per_state(tally: Tally) -> dict[str, int]:
+    totals = {state.value: tally.total(state) for state in DeliveryState}
+    totals[DeliveryState.PENDING] += tally.selected_count - tally.frozen
     return totals
+
+
+def _reasons(tally: Tally) -> list[CountView]:
+    return [CountView(count.state, count.reason, count.count) for count in tally.counts if count.reason]
 
 
 class RunsQuery(PageQuery, kw_only=True):
