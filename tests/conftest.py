@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.database import URL_VARIABLE, Databases, StatementLog, opened, running_server
+from tests.support.lending import Lender
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.settings import Settings, load_settings
@@ -44,6 +45,14 @@ async def databases(server_url: str) -> AsyncIterator[Databases]:
     await made.drop_template()
 
 
+@pytest.fixture(scope="session")
+async def lender(databases: Databases) -> AsyncIterator[Lender]:
+    """Lends databases that are as fresh ones are."""
+    made = Lender(databases)
+    yield made
+    await made.aclose()
+
+
 @pytest.fixture
 async def empty_database_url(databases: Databases) -> AsyncIterator[str]:
     """The URL of a fresh database without a schema."""
@@ -53,11 +62,11 @@ async def empty_database_url(databases: Databases) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def database_url(databases: Databases) -> AsyncIterator[str]:
-    """The URL of a fresh database with the newest schema."""
-    url = await databases.create_migrated()
+async def database_url(lender: Lender) -> AsyncIterator[str]:
+    """The URL of a database with the newest schema and no rows, the test's own."""
+    url = await lender.lend()
     yield url
-    await databases.drop(url)
+    await lender.take_back(url)
 
 
 @pytest.fixture
