@@ -16,6 +16,7 @@ import msgspec
 import phonenumbers
 
 from clarion.domain.contact import AttributeValue
+from clarion.rendering.phone_numbers import look_up
 
 EXTERNAL_ID_LIMIT: Final = 255
 NAME_LIMIT: Final = 200
@@ -31,6 +32,7 @@ PUSH_TOKEN_LIMIT: Final = 4096
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _PHONE = re.compile(r"\+[0-9]{7,15}", re.ASCII)
+_DIALLED = re.compile(r"[0-9]{3,20}", re.ASCII)
 _PHONE_SEPARATORS: Final = str.maketrans("", "", " -.()")
 _LANGUAGE = re.compile(  # RFC 5646 §2.1, without grandfathered tags
     r"(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|[0-9]{3}))?"
@@ -94,20 +96,35 @@ def read_timezone(value: str) -> str | Refusal:
     return Refusal("timezone", "must be an IANA time zone such as Europe/Berlin")
 
 
-def read_phone(value: str) -> str | Refusal:
+def read_phone(value: str, country: str | None = None) -> str | Refusal:
     """A phone number in international form (E.164), stored as `+` and 7 to 15 ASCII digits.
 
-    Spaces, hyphens, dots and parentheses between digits are dropped; extensions, letters and other scripts' digits
-    are refused.
+    With a `country`, one that begins without a plus is read as people there dial it. Spaces, hyphens, dots and
+    parentheses between digits are dropped; extensions, letters and other scripts' digits are refused.
     """
     text = value.translate(_PHONE_SEPARATORS)
+    if country is not None and _DIALLED.fullmatch(text):
+        return _read_dialled(text, country)
     if not _PHONE.fullmatch(text):
         return Refusal("phone", "must be in international form: + and 7 to 15 digits, for example +12025550123")
+    if look_up(text):
+        return text
     try:
         possible = phonenumbers.is_possible_number(phonenumbers.parse(text, None))
     except phonenumbers.NumberParseException:
         possible = False
     return text if possible else Refusal("phone", "is not a possible number in its country")
+
+
+def _read_dialled(text: str, country: str) -> str | Refusal:
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return Refusal("phone", f"is not a possible number in {country}")
+    read = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    if phonenumbers.is_possible_number(number) and _PHONE.fullmatch(read):
+        return read
+    return Refusal("phone", f"is not a possible number in {country}")
 
 
 def read_push_token(value: str) -> str | Refusal:

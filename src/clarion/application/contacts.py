@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -18,6 +19,7 @@ from msgspec import UNSET, UnsetType
 from clarion.application import contact_rules as rules
 from clarion.application.contact_fields import check_attributes
 from clarion.application.identities import keep_identities, lock_target, read_identities, resolve
+from clarion.application.national_numbers import country_of
 from clarion.application.ports import Transaction
 from clarion.domain.contact import Attributes, Consent, Contact, ContactStatus
 from clarion.domain.errors import Invalid, NotFound, Problem
@@ -51,14 +53,15 @@ class ContactDraft:
     may_be_nameless: bool = False
 
 
-_READERS: Final[tuple[tuple[str, str, Callable[[str], str | rules.Refusal]], ...]] = (
+_Reader = tuple[str, str, Callable[[str], str | rules.Refusal]]
+_READERS: Final[tuple[_Reader, ...]] = (
     ("external_id", "externalId", rules.read_external_id),
-    ("phone", "phone", rules.read_phone),
     ("first_name", "firstName", rules.read_name),
     ("last_name", "lastName", rules.read_name),
     ("language", "language", rules.read_language),
     ("timezone", "timezone", rules.read_timezone),
 )
+_OF_NUMBERS: Final = frozenset({"phone", "tel"})
 _NOBODY: Final = Contact(
     id=Id(b""), created_at=datetime.min.replace(tzinfo=UTC), updated_at=datetime.min.replace(tzinfo=UTC)
 )
@@ -191,9 +194,13 @@ async def _checked(
     tx: Transaction, account_id: Id, draft: ContactDraft
 ) -> tuple[dict[str, Any], Attributes | UnsetType | None]:
     """The columns to change, and the attributes to merge. Raises `Invalid` with every problem at once."""
+    identities = () if draft.identities is UNSET else draft.identities or ()
+    numbers = [value for namespace, value in identities if namespace.strip(" ").lower() in _OF_NUMBERS]
+    country = await country_of(tx, account_id, draft.phone, *numbers)
+    readers: tuple[_Reader, ...] = (*_READERS, ("phone", "phone", partial(rules.read_phone, country=country)))
     changes: dict[str, Any] = {} if draft.status is UNSET else {"status": draft.status}
     problems: list[Problem] = []
-    for column, field, read in _READERS:
+    for column, field, read in readers:
         value = getattr(draft, column)
         if value is UNSET:
             continue
@@ -202,7 +209,7 @@ async def _checked(
             problems.append(Problem(field, result.rule, result.message))
         changes[column] = result
     _check_email(draft.email, changes, problems)
-    _check_identities(draft.identities, changes, problems)
+    _check_identities(draft.identities, country, changes, problems)
     attributes = draft.attributes
     if isinstance(attributes, dict):
         refused = rules.read_attributes(attributes)
@@ -228,11 +235,14 @@ def _check_email(email: str | UnsetType | None, changes: dict[str, Any], problem
 
 
 def _check_identities(
-    given: Sequence[tuple[str, str]] | UnsetType | None, changes: dict[str, Any], problems: list[Problem]
+    given: Sequence[tuple[str, str]] | UnsetType | None,
+    country: str | None,
+    changes: dict[str, Any],
+    problems: list[Problem],
 ) -> None:
     if isinstance(given, UnsetType):
         return
-    read = read_identities(given or ())
+    read = read_identities(given or (), country)
     if isinstance(read, tuple):
         changes["identities"] = read
     else:

@@ -32,27 +32,27 @@ _NAMESPACE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAMESPACE_LIMIT - 1}}}"
 _SAME: Final = {"mailto": "email", "tel": "phone", "externalid": "external_id"}
 
 
-def canonical(namespace: str, value: str) -> Identity | Refusal:
+def canonical(namespace: str, value: str, country: str | None = None) -> Identity | Refusal:
     """The one form of an identity that is stored and compared.
 
     Namespaces lose their capitals; `mailto` is `email`, `tel` is `phone`, `externalId` is `external_id`. An email
-    address becomes its key, a phone number is in E.164, everything else is compared as it is, to 255 characters.
+    address becomes its key, a phone number is in E.164 (one without its country is of this one), everything else is
+    compared as it is, to 255 characters.
     """
     given = namespace.strip(" ")
     if not _NAMESPACE.fullmatch(given):
         return Refusal("namespace", f"must be 1 to {NAMESPACE_LIMIT} letters, digits, dots, hyphens or underscores")
     name = _SAME.get(given.lower(), given.lower())
-    read = _READERS.get(name, rules.read_external_id)
-    result = read(value)
+    if name == "phone":
+        result = rules.read_phone(value, country)
+    else:
+        result = _read_email(value) if name == "email" else rules.read_external_id(value)
     return result if isinstance(result, Refusal) else Identity(name, result)
 
 
 def _read_email(value: str) -> str | Refusal:
     address = parse_email(value)
     return Refusal(address.rule, address.message) if isinstance(address, AddressFault) else address.key
-
-
-_READERS: Final[dict[str, Callable[[str], str | Refusal]]] = {"email": _read_email, "phone": rules.read_phone}
 
 
 async def resolve(
@@ -63,11 +63,13 @@ async def resolve(
     return {(identity.namespace, identity.value): contact for identity, contact in found.items()}
 
 
-def read_identities(given: Sequence[tuple[str, str]]) -> tuple[Identity, ...] | list[Problem]:
+def read_identities(
+    given: Sequence[tuple[str, str]], country: str | None = None
+) -> tuple[Identity, ...] | list[Problem]:
     """The identities as they are stored, each once; else what is wrong with them."""
     if len(given) > IDENTITIES_LIMIT:
         return [Problem("identities", "maxItems", f"must be at most {IDENTITIES_LIMIT}")]
-    read = [canonical(*pair) for pair in given]
+    read = [canonical(*pair, country) for pair in given]
     problems = [
         Problem(f"identities[{number}]", refusal.rule, refusal.message)
         for number, refusal in enumerate(read)

@@ -15,12 +15,22 @@ from clarion.domain.contact_import import Rejection
 
 
 class TypedFields:
-    """The typed fields of one account. Dates without a zone are in its time zone, and written in its date style."""
+    """The typed fields of one account. Dates without a zone are in its time zone, and written in its date style.
 
-    def __init__(self, types: Mapping[str, FieldType], timezone: str = "UTC", date_style: str = "day_first") -> None:
+    Its `country` is where telephone numbers without one belong.
+    """
+
+    def __init__(
+        self,
+        types: Mapping[str, FieldType],
+        timezone: str = "UTC",
+        date_style: str = "day_first",
+        country: str | None = None,
+    ) -> None:
         self._types = dict(types)
         self._timezone = timezone
         self._date_style = date_style
+        self.country = country
 
     def __bool__(self) -> bool:
         return bool(self._types)

@@ -6,7 +6,8 @@ attribute. An empty cell leaves what is stored as it is; in JSON lines null clea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -106,7 +107,6 @@ def _setter(column: str, read: Callable[[Any], V | Refusal]) -> Setter:
 _SETTERS: Final[dict[str, Setter]] = {
     "external_id": _setter("external_id", rules.read_external_id),
     "email": _set_email,
-    "phone": _setter("phone", rules.read_phone),
     "first_name": _setter("first_name", rules.read_name),
     "last_name": _setter("last_name", rules.read_name),
     "language": _setter("language", rules.read_language),
@@ -115,6 +115,12 @@ _SETTERS: Final[dict[str, Setter]] = {
     "consent_sms": _setter("consent_sms", _read_consent),
     "consent_push": _setter("consent_push", _read_consent),
 }
+
+
+@lru_cache(maxsize=64)
+def _setters(country: str | None) -> Mapping[str, Setter]:
+    """The same for an account of this country, where telephone numbers may be written without theirs."""
+    return {**_SETTERS, "phone": _setter("phone", partial(rules.read_phone, country=country))}
 
 
 class RowReader:
@@ -127,6 +133,7 @@ class RowReader:
         self._fields: list[tuple[int, str, Setter]] = []
         self._attributes: list[tuple[int, str]] = []
         self._typed = typed
+        setters = _setters(typed.country)
         names: dict[str, str] = {}
         for place, name in enumerate(header):
             column = field_of(name)
@@ -136,7 +143,7 @@ class RowReader:
                 raise BrokenFile(f"The columns {earlier!r} and {name!r} mean the same")
             names[column or f"attribute {attribute}"] = name
             if column:
-                self._fields.append((place, FIELD_NAMES[column], _SETTERS[column]))
+                self._fields.append((place, FIELD_NAMES[column], setters[column]))
             else:
                 self._add_attribute(place, attribute)
         if not {"external_id", "email", "phone"} & names.keys():
@@ -183,8 +190,9 @@ def read_object(row_no: int, record: dict[str, Any], id_: Id, typed: TypedFields
     """Reads one JSON line, to be stored as `id_` when it is new; further attributes may stand in `attributes`."""
     columns = Columns(id_)
     attributes: dict[str, Any] = {}
+    setters = _setters(typed.country)
     for name, value in _flattened(record):
-        refusal = _set_member(columns, attributes, name, value)
+        refusal = _set_member(columns, attributes, name, value, setters)
         if refusal:
             column = field_of(name)
             return Rejection(row_no, FIELD_NAMES[column] if column else name[:100], refusal.rule, refusal.message)
@@ -207,7 +215,13 @@ def _flattened(record: dict[str, Any]) -> Iterable[tuple[str, Any]]:
             yield name, value
 
 
-def _set_member(columns: Columns, attributes: dict[str, Any], name: str, value: Any) -> Refusal | None:  # noqa: ANN401
+def _set_member(
+    columns: Columns,
+    attributes: dict[str, Any],
+    name: str,
+    value: Any,  # noqa: ANN401 - a JSON value
+    setters: Mapping[str, Setter],
+) -> Refusal | None:
     column = field_of(name)
     if column is None:
         return _set_attribute(columns, attributes, name, value)
@@ -216,7 +230,7 @@ def _set_member(columns: Columns, attributes: dict[str, Any], name: str, value: 
         return None
     if not isinstance(value, str) and not column.startswith("consent"):
         return Refusal("type", "must be a string or null")
-    return _SETTERS[column](columns, value)
+    return setters[column](columns, value)
 
 
 def _set_attribute(columns: Columns, attributes: dict[str, Any], name: str, value: Any) -> Refusal | None:  # noqa: ANN401

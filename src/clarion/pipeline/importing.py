@@ -181,8 +181,8 @@ def _own_identities(columns: Columns) -> list[Identity]:
 
 async def _typed_fields(tx: Transaction, account_id: Id) -> TypedFields:
     types = await tx.contact_fields.types(account_id)
-    account = await tx.accounts.find(account_id) if types else None
-    return TypedFields(types, account.timezone, account.date_style) if account else FREE
+    account = await tx.accounts.find(account_id)
+    return TypedFields(types, account.timezone, account.date_style, account.country) if account else FREE
 
 
 async def _slices(db: Database, claimed: Import, typed: TypedFields) -> AsyncGenerator[Parsed, None]:
