@@ -114,11 +114,20 @@ class Forged(Exception):
 
 
 class Callbacks(Protocol):
-    """What one sender's provider calls us back with. Pure: no clock but the one it was made with, no network."""
+    """What one sender's provider calls us back with. Only `prepare` uses the network."""
 
     @property
     def answer(self) -> Answer:
         """What the provider is answered when its news is stored."""
+        ...
+
+    async def prepare(self, request: Callback) -> None:
+        """Fetches what checking the signature of this request needs and is not here yet: mostly nothing.
+
+        Raises:
+            Forged: the request names a place to fetch it from that is not the provider's.
+            Unavailable: it cannot be had just now.
+        """
         ...
 
     def read(self, request: Callback) -> Sequence[News | Confirmation]:

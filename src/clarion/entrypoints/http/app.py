@@ -20,6 +20,8 @@ from clarion.entrypoints.http.dialects import Voices, mounted
 from clarion.entrypoints.http.edge import Edge
 from clarion.entrypoints.http.express import Express
 from clarion.entrypoints.http.gate import Gate
+from clarion.entrypoints.http.hooks import callbacks
+from clarion.entrypoints.http.hooks.callers import Callers
 from clarion.entrypoints.http.public import unsubscribe, view
 from clarion.entrypoints.http.readiness import Readiness
 from clarion.entrypoints.http.reference import Reference
@@ -35,6 +37,7 @@ def create_app(app: App) -> ASGIApp:
         intake=Intake(app.database),
         readiness=Readiness(app.settings, app.database),
         doorkeeper=Doorkeeper(app.database, Pace(app.settings.requests_per_second), tokens=app.tokens),
+        callers=Callers(app.database, app.channels.callbacks, Pace(app.settings.requests_per_second)),
         cursors=CursorSigner(app.cursor_key),
         links=app.links,
         max_body_bytes=app.settings.max_body_bytes,
@@ -49,6 +52,7 @@ def create_app(app: App) -> ASGIApp:
         *Reference(dialects).routes(),
         *unsubscribe.ROUTES,
         *view.ROUTES,
+        *callbacks.ROUTES,
     ]
     inner = Litestar(
         route_handlers=handlers,

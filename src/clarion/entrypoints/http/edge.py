@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clarion.application.ports import Database
 from clarion.bootstrap import App
 from clarion.entrypoints.http.cursors import CursorSigner
+from clarion.entrypoints.http.hooks.callers import Callers
 from clarion.entrypoints.http.readiness import Readiness
 from clarion.entrypoints.http.security import Doorkeeper
 from clarion.pipeline.intake import Intake
@@ -24,6 +25,7 @@ class Edge:
     database: Database
     intake: Intake
     doorkeeper: Doorkeeper
+    callers: Callers
     readiness: Readiness
     cursors: CursorSigner
     links: Links

@@ -60,10 +60,11 @@ class Express:
 async def _send(response: Response[Any], send: Send) -> None:
     content = response.content if isinstance(response.content, bytes) else str(response.content or "").encode()
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers += [
-        (b"content-type", str(response.media_type or "text/plain").encode()),
-        (b"content-length", str(len(content)).encode()),
-    ]
     status = response.status_code or 200
+    if status != 204:  # RFC 9110 §8.6
+        headers += [
+            (b"content-type", str(response.media_type or "text/plain").encode()),
+            (b"content-length", str(len(content)).encode()),
+        ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": False})
