@@ -5,7 +5,7 @@ Holds no rule of its own. Where to read next: `entrypoints`, which get the `App`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,8 +24,9 @@ from clarion.adapters.queue.postgres import PostgresQueue, WorkSignal
 from clarion.adapters.sealing import AesSealer, KeyRing
 from clarion.application.access_tokens import AccessTokens
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Unavailable
-from clarion.domain.sender import CHANNELS
+from clarion.pipeline.inbox import NewsInbox
 from clarion.rendering.links import Links
 from clarion.rendering.tokens import TokenSigner
 from clarion.settings import Settings
@@ -43,7 +44,7 @@ __all__ = [
     "check_ready",
     "database_url",
     "migrate_database",
-    "open_announcer",
+    "open_announcers",
     "open_app",
     "open_queue",
     "read_version",
@@ -62,6 +63,7 @@ class App:
     cursor_key: bytes
     work: WorkSignal
     channels: ChannelRegistry
+    inbox: NewsInbox
     prober: RelayProber
     links: Links
 
@@ -95,7 +97,8 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
     sealer = AesSealer(ring.subkeys("sealing"), ring.current)
     signer = TokenSigner(ring.subkeys("links"), ring.current)
     tokens = AccessTokens(ring.subkeys("access tokens"), ring.current)
-    channels = ChannelRegistry(sealer, helo_name=settings.helo_name)
+    inbox = NewsInbox(database)
+    channels = ChannelRegistry(sealer, inbox, helo_name=settings.helo_name, public_url=settings.public_url)
     try:
         yield App(
             settings=settings,
@@ -106,11 +109,13 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
             cursor_key=ring.subkeys("cursors")[ring.current],
             work=work,
             channels=channels,
+            inbox=inbox,
             prober=RelayProber(channels, patience_s=settings.relay_check_seconds),
             links=Links(settings.link_base_url, signer, settings.unsubscribe_mailbox),
         )
     finally:
         await channels.aclose()
+        await inbox.aclose()
         await work.aclose()
         await database.aclose()
 
@@ -122,7 +127,7 @@ async def check_ready(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_queue(
-    app: App, lanes: Collection[Lane], channels: Collection[str]
+    app: App, lanes: Collection[Lane], channels: Collection[ChannelName]
 ) -> AsyncIterator[PostgresQueue | NatsQueue]:
     """Opens the queue a worker takes its batches from: PostgreSQL, or NATS over it when it is configured.
 
@@ -130,7 +135,7 @@ async def open_queue(
     """
     place = _nats(app.settings)
     if place is None:
-        yield PostgresQueue(app.database, app.work)
+        yield PostgresQueue(app.database, app.work, channels)
         return
     stream = JetStream(place, "clarion-worker")
     queue = NatsQueue(stream, app.database, app.work, lanes, channels)
@@ -144,16 +149,16 @@ async def open_queue(
 
 
 @asynccontextmanager
-async def open_announcer(app: App) -> AsyncIterator[NatsAnnouncer | None]:
-    """Opens what a scheduler announces batches by; None when the queue is PostgreSQL alone."""
+async def open_announcers(app: App) -> AsyncIterator[Sequence[NatsAnnouncer]]:
+    """Opens what a scheduler announces batches by, one for each channel; none when the queue is PostgreSQL alone."""
     place = _nats(app.settings)
     if place is None:
-        yield None
+        yield ()
         return
     stream = JetStream(place, "clarion-scheduler")
     stream.start()
     try:
-        yield NatsAnnouncer(stream, *CHANNELS)
+        yield [NatsAnnouncer(stream, channel) for channel in ChannelName]
     finally:
         await stream.aclose()
 

@@ -23,7 +23,8 @@ from tests.benchmarks.rivals import SESSIONS, NullSink, null_sink, program, race
 from clarion.adapters.channels.smtp import SmtpChannel
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Verdict
-from clarion.domain.sender import Security, SmtpRelay
+from clarion.domain.providers.provider import Security
+from clarion.domain.providers.smtp import SmtpRelay
 from clarion.rendering.email import WireEmail
 
 WINDOW = 200
@@ -57,7 +58,7 @@ async def send_with_clarion(options: argparse.Namespace) -> None:
     )
     channel = SmtpChannel(relay, helo_name="bench.test")
     data = message_of(options.size)
-    flying: list[Window] = []
+    flying: list[Window[WireEmail]] = []
     for first in range(0, options.count, WINDOW):
         count = min(WINDOW, options.count - first)
         addresses = (f"reader{number}@town.test" for number in range(first, first + count))
@@ -73,7 +74,7 @@ async def send_with_clarion(options: argparse.Namespace) -> None:
     await channel.aclose()
 
 
-async def finished(window: Window) -> None:
+async def finished(window: Window[WireEmail]) -> None:
     """Waits for a window and insists that all of it was sent."""
     await window.wait(60)
     fates = {outcome.verdict for _, outcome in window.drain()}

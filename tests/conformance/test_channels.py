@@ -26,7 +26,7 @@ from clarion.rendering.email import WireEmail
 class FarSide:
     """A channel under test and the other side of it. Each address function makes a message from a number."""
 
-    channel: Channel
+    channel: Channel[WireEmail]
     good: Callable[[int], WireEmail]
     refused: Callable[[int], WireEmail]
     deferred: Callable[[int], WireEmail]
@@ -57,7 +57,7 @@ async def far(request: pytest.FixtureRequest) -> AsyncIterator[FarSide]:
         yield far_side
 
 
-async def outcomes_of(channel: Channel, messages: list[WireEmail]) -> list[Outcome]:
+async def outcomes_of(channel: Channel[WireEmail], messages: list[WireEmail]) -> list[Outcome]:
     window = Window(messages)
     channel.send(window)
     assert await window.wait(10)

@@ -16,14 +16,15 @@ from tests.support.workers import SEALER, working
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import notices, senders
-from clarion.application.senders import SenderDraft
+from clarion.application.sender_rules import SenderDraft
 from clarion.domain.campaign import Category
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid
 from clarion.domain.health import Fault
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
-from clarion.domain.sender import Security, Sender
+from clarion.domain.providers.provider import Security
+from clarion.domain.sender import Sender
 
 GONE = Fault(Reason.CONNECTION_FAILED, "nobody there")
 

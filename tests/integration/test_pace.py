@@ -18,7 +18,8 @@ from tests.support.workers import SEALER, working
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.pace_rules import WarmUpDraft
 from clarion.application.runs import report_run
-from clarion.application.senders import SenderDraft, update_sender
+from clarion.application.sender_rules import SenderDraft
+from clarion.application.senders import update_sender
 from clarion.domain.campaign import Lane
 from clarion.domain.pace import Booking
 from clarion.pipeline import pacing

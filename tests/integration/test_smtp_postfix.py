@@ -17,7 +17,7 @@ from tests.support.sink import Sink
 
 from clarion.adapters.channels.smtp import Timeouts
 from clarion.domain.outcome import Reason, Verdict
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 
 SMTP_SINK = Path("/usr/sbin/smtp-sink")
 PATIENT = Timeouts(greeting=20.0, command=20.0, data=20.0, dot=20.0)

@@ -14,7 +14,7 @@ from tests.support.sink import Manners, Sink
 
 from clarion.adapters.channels.smtp import opening
 from clarion.domain.outcome import Reason, Verdict
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 
 USERS = {"news": "pässword"}
 LOGIN: dict[str, Any] = {"username": "news", "password": "pässword"}

@@ -26,6 +26,7 @@ from tests.support.stage import Stage
 from tests.support.workers import SEALER
 
 from clarion import failpoints
+from clarion.adapters.channels.ground import NoInbox
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.channels.smtp import SmtpChannel
 from clarion.adapters.postgres import freezing
@@ -37,12 +38,14 @@ from clarion.application.ports.channel import Channel
 from clarion.domain.campaign import CampaignKind, Category, Lane
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
+from clarion.domain.providers.smtp import SmtpRelay
 from clarion.domain.sender import Sender
 from clarion.entrypoints.crew import Crew
 from clarion.entrypoints.worker import Worker
 from clarion.pipeline import due, recovering, settling, snapshot
 from clarion.pipeline.intake import Intake
 from clarion.pipeline.plans import Plans
+from clarion.rendering.email import WireEmail
 
 LEASE = timedelta(minutes=10)
 """Longer than any example: leases end when the test says so."""
@@ -64,10 +67,11 @@ _STATES = "SELECT id, state FROM campaign WHERE account_id = $1"
 class BriskChannels(ChannelRegistry):
     """The real channels, with minutes played in tenths of a second."""
 
-    def fresh(self, sender: Sender, sealed_password: bytes | None) -> Channel:
-        del sealed_password
+    def fresh(self, sender: Sender, sealed_secrets: bytes | None) -> Channel[WireEmail]:
+        assert isinstance(sender.provider, SmtpRelay)
+        assert not sealed_secrets
         timeouts = replace(BRISK, dot=PATIENCE_S, greeting=PATIENCE_S, command=PATIENCE_S, data=PATIENCE_S)
-        return SmtpChannel(sender.relay, helo_name="storm.example", timeouts=timeouts)
+        return SmtpChannel(sender.provider, helo_name="storm.example", timeouts=timeouts)
 
 
 class Quiet:
@@ -219,7 +223,7 @@ def failing(point: str | None) -> Iterator[None]:
 async def workshop(database: PostgresDatabase) -> AsyncIterator[Callable[[Sequence[str]], Awaitable[Stand]]]:
     """Gives a function that makes a new stand over these addresses; slices and batches are tiny in the block."""
     async with Sink() as sink:
-        channels = BriskChannels(SEALER, helo_name="storm.example")
+        channels = BriskChannels(SEALER, NoInbox(), helo_name="storm.example", public_url=None)
         plans = Plans(database, channels, LINKS)
         intake = Intake(database)
 

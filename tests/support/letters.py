@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from clarion.adapters.channels.smtp import SmtpChannel, Timeouts
 from clarion.application.ports.channel import Channel, Window
 from clarion.domain.outcome import Outcome
-from clarion.domain.sender import Security, SmtpRelay
+from clarion.domain.providers.provider import Security
+from clarion.domain.providers.smtp import SmtpRelay
 from clarion.rendering.email import WireEmail
 
 BRISK = Timeouts(
@@ -54,7 +55,9 @@ async def smtp(port: int, timeouts: Timeouts = BRISK, **settings: object) -> Asy
         await channel.aclose()
 
 
-async def sent_through(channel: Channel, messages: Sequence[WireEmail], patience_s: float = 10.0) -> list[Outcome]:
+async def sent_through(
+    channel: Channel[WireEmail], messages: Sequence[WireEmail], patience_s: float = 10.0
+) -> list[Outcome]:
     """Sends one window and gives its outcomes in the order of its messages; fails when one is missing or doubled."""
     window = Window(messages)
     channel.send(window)
@@ -64,6 +67,6 @@ async def sent_through(channel: Channel, messages: Sequence[WireEmail], patience
     return [outcomes[index] for index in range(len(messages))]
 
 
-async def sent_to(channel: Channel, *addresses: str) -> list[Outcome]:
+async def sent_to(channel: Channel[WireEmail], *addresses: str) -> list[Outcome]:
     """Sends a short message to each address."""
     return await sent_through(channel, [email(address) for address in addresses])

@@ -17,7 +17,9 @@ from clarion.application.campaign_draft import CampaignDraft
 from clarion.domain.campaign import Category
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id, new_id
-from clarion.domain.sender import Security, Sender, SmtpRelay
+from clarion.domain.providers.provider import Security
+from clarion.domain.providers.smtp import SmtpRelay
+from clarion.domain.sender import Sender
 from clarion.rendering.email import WireEmail
 from clarion.rendering.facts import RunFacts
 from clarion.rendering.headers import date_header
@@ -146,7 +148,7 @@ async def _sender(tx: PostgresTransaction, account_id: Id, port: int, connection
     sender = Sender(
         id=new_id(),
         name="Sink",
-        relay=SmtpRelay(host="127.0.0.1", port=port, security=Security.NONE, max_connections=connections),
+        provider=SmtpRelay(host="127.0.0.1", port=port, security=Security.NONE, max_connections=connections),
         from_address=FROM,
         rate_per_second=None,
         created_at=now,

@@ -14,12 +14,12 @@ from clarion.application import access, campaigns, contacts, groups, lifecycle, 
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.contacts import ContactDraft
 from clarion.application.lifecycle import Started
-from clarion.application.senders import SenderDraft
+from clarion.application.sender_rules import SenderDraft
 from clarion.domain.campaign import Campaign, Category
 from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 from clarion.domain.suppression import SuppressionReason
 
 EMAIL = EmailContent(subject="Hello", html="<p>Hello {{ contact.email }}</p>")

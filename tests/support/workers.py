@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from tests.support.scene import LINKS
 
+from clarion.adapters.channels.ground import NoInbox
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.adapters.queue.jetstream import JetStream, Place
@@ -18,6 +19,7 @@ from clarion.adapters.queue.postgres import PostgresQueue, WorkSignal
 from clarion.adapters.sealing import AesSealer
 from clarion.application.ports.announcements import Announced
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.entrypoints.scheduler import Scheduler
 from clarion.entrypoints.worker import Worker
 from clarion.pipeline.plans import Plans
@@ -59,9 +61,11 @@ async def queue_of(
         stack.push_async_callback(signal.aclose)
         await signal.until_listening()
         if place is None:
-            yield PostgresQueue(database, signal)
+            yield PostgresQueue(database, signal, tuple(ChannelName))
             return
-        queue = NatsQueue(await stack.enter_async_context(stream_to(place)), database, signal, lanes, ["email"])
+        queue = NatsQueue(
+            await stack.enter_async_context(stream_to(place)), database, signal, lanes, [ChannelName.EMAIL]
+        )
         queue.start()
         stack.push_async_callback(queue.aclose)
         yield queue
@@ -79,8 +83,8 @@ async def scheduling(
         announcer = None
         if place is not None:
             kind = Babbler if babbles else NatsAnnouncer
-            announcer = kind(await stack.enter_async_context(stream_to(place)), "email")
-        scheduler = Scheduler(database, clock, announcer=announcer)
+            announcer = kind(await stack.enter_async_context(stream_to(place)), ChannelName.EMAIL)
+        scheduler = Scheduler(database, clock, announcers=[announcer] if announcer else [])
         running = asyncio.create_task(scheduler.run())
         try:
             yield announcer
@@ -106,7 +110,7 @@ async def working(
 
     `clock_on` is where the scheduler's statements go, where those of the worker are counted.
     """
-    channels = ChannelRegistry(SEALER, helo_name="tests.clarion.example")
+    channels = ChannelRegistry(SEALER, NoInbox(), helo_name="tests.clarion.example", public_url=None)
     async with queue_of(database, url, place) as queue, scheduling(clock_on or database, url, place, babbles=babbles):
         plans = Plans(database, channels, LINKS)
         worker = Worker(database=database, plans=plans, queue=queue, name=name, lease=timedelta(seconds=lease_s))

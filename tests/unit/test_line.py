@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import new_id
 from clarion.pipeline.line import AHEAD, BRISK_S, Line
 
 LARGE = ClaimedBatch(
-    run_id=new_id(), account_id=new_id(), sender_id=new_id(), lane=Lane.BULK, no=1, epoch=1, first_seq=1, last_seq=500,
+    run_id=new_id(), account_id=new_id(), sender_id=new_id(), channel=ChannelName.EMAIL,
+    lane=Lane.BULK, no=1, epoch=1, first_seq=1, last_seq=500,
     seqs=None, account_used=1_000_000.0,
 )  # fmt: skip
 SMALL = replace(LARGE, account_id=new_id(), sender_id=new_id(), account_used=975_000.0)

@@ -33,12 +33,12 @@ TEST_MARK: Final = "[Test] "
 
 @dataclass(frozen=True, slots=True)
 class TestMail:
-    """What a test send puts on the wire, and on which sender. `sealed_password` is the sender's, still sealed."""
+    """What a test send puts on the wire, and on which sender. `sealed_secrets` is the sender's, still sealed."""
 
     __test__ = False
 
     sender: Sender
-    sealed_password: bytes | None
+    sealed_secrets: bytes | None
     messages: tuple[WireEmail, ...]
 
 
@@ -98,7 +98,7 @@ async def compose_test(
     problems = [_unrendered(mail) for mail in rendered if isinstance(mail, Refusal)]
     if problems:
         raise Invalid.of(problems)
-    sealed = await tx.senders.sealed_password(sender.id)
+    sealed = await tx.senders.sealed_secrets(sender.id)
     return TestMail(sender, sealed, tuple(mail for mail in rendered if isinstance(mail, WireEmail)))
 
 

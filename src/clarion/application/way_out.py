@@ -38,12 +38,12 @@ async def ask_way_out(database: Database, prober: Prober, *, account_id: Id, cam
     A campaign that is unknown or has no sender is let pass: its start tells what is wrong.
 
     Raises:
-        Unavailable: no configured key opens the seal on the sender's password.
+        Unavailable: no configured key opens the seal on the sender's secrets.
     """
     async with database.reading() as tx:
         campaign = await tx.campaigns.get(account_id, campaign_id)
         chosen = campaign.sender_id if campaign else None
-        found = await tx.senders.get_with_password(account_id, chosen) if chosen else None
+        found = await tx.senders.get_with_secrets(account_id, chosen) if chosen else None
     if found is None:
         return WayOut()
     outcome = await prober.probe(*found)

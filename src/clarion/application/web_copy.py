@@ -14,7 +14,7 @@ from clarion.domain.ids import Id
 from clarion.rendering.context import look_over, overlaid
 from clarion.rendering.headers import date_header
 from clarion.rendering.links import Links
-from clarion.rendering.plan import Preview, Refusal
+from clarion.rendering.plan import EmailPlan, Preview, Refusal
 from clarion.rendering.templates import RenderFault
 
 
@@ -35,7 +35,10 @@ async def read_web_copy(tx: Transaction, *, account_id: Id, run_id: Id, seq: int
         raise NotFound("message")
     said = await tx.deliveries.given(run_id, seq)
     try:
-        seen = plan_of_run(source, sender, links).preview(
+        plan = plan_of_run(source, sender, links)
+        if not isinstance(plan, EmailPlan):
+            raise NotFound("message")
+        seen = plan.preview(
             address,
             overlaid(facts_of(contact), said.get("profile", {})),
             date_header(datetime.now(UTC)),

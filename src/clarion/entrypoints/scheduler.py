@@ -7,12 +7,12 @@ had its time. Sends nothing; that is `worker`. Any number may run beside each ot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from clarion.application.ports import Database
-from clarion.bootstrap import App, open_announcer
+from clarion.bootstrap import App, open_announcers
 from clarion.domain.campaign import Lane
 from clarion.entrypoints.bell import IDLE_S, Bell
 from clarion.entrypoints.carefully import keep_on, until_told
@@ -20,8 +20,10 @@ from clarion.pipeline import (
     announcing,
     due,
     importing,
+    inbound,
     pacing,
     quarantine,
+    receipts,
     recovering,
     retaining,
     settling,
@@ -33,6 +35,8 @@ from clarion.telemetry import Event, logger
 
 LET_GO_S: Final = 0.5
 """How often what waits for its pace is looked at."""
+HEAR_S: Final = 0.25
+"""How often news is looked for: a ring for each commit of it would hold up all the others that ring."""
 SWEEP_S: Final = 60.0
 """How often what has had its time is removed."""
 ANNOUNCE_S: Final = 0.005
@@ -46,16 +50,24 @@ class Scheduler:
     database: Database
     bell: Bell
     keeps_days: int = retaining.DEFAULT_DAYS
-    announcer: announcing.Announcer | None = None
+    announcers: Sequence[announcing.Announcer] = ()
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Works until `stopping` is set."""
         steps: tuple[Callable[[], Awaitable[None]], ...]
-        steps = (self._listen, self._freeze, self._import, self._tick, self._let_go, self._sweep, self._retain)
-        if self.announcer is not None:
-            steps = (*steps, *(self._announcing(self.announcer, lane) for lane in Lane))
+        steps = (
+            self._listen,
+            self._freeze,
+            self._import,
+            self._tick,
+            self._let_go,
+            self._sweep,
+            self._retain,
+            self._hear,
+        )
+        steps = (*steps, *(self._announcing(announcer, lane) for announcer in self.announcers for lane in Lane))
         loops = [asyncio.create_task(keep_on(step)) for step in steps]
         await self.stopping.wait()
         for loop in loops:
@@ -99,7 +111,7 @@ class Scheduler:
         await asyncio.sleep(IDLE_S)
 
     def _announcing(self, announcer: announcing.Announcer, lane: Lane) -> Callable[[], Awaitable[None]]:
-        """The loop of one lane, which waits for no other lane's."""
+        """The loop of one lane on one channel, which waits for no other's."""
 
         async def announce() -> None:
             rung = self._rung
@@ -112,6 +124,14 @@ class Scheduler:
     async def _let_go(self) -> None:
         await pacing.let_go(self.database)
         await asyncio.sleep(LET_GO_S)
+
+    async def _hear(self) -> None:
+        """Applies the news that came. It is asked for so often that nobody has to ring for it."""
+        await self._until_let_go()
+        applied = await receipts.apply_due(self.database)
+        read = await inbound.read_new(self.database)
+        if applied.taken < receipts.AT_ONCE and read < inbound.AT_ONCE:
+            await asyncio.sleep(HEAR_S)
 
     async def _sweep(self) -> None:
         await asyncio.sleep(SWEEP_S)
@@ -128,8 +148,8 @@ class Scheduler:
 
 async def run(app: App) -> None:
     """Keeps `app`'s clock until SIGTERM or SIGINT."""
-    async with open_announcer(app) as announcer:
-        scheduler = Scheduler(app.database, app.work, app.settings.retention_days, announcer)
+    async with open_announcers(app) as announcers:
+        scheduler = Scheduler(app.database, app.work, app.settings.retention_days, announcers)
         until_told(scheduler.stopping)
         logger().info(Event.SCHEDULER_STARTED)
         await scheduler.run()

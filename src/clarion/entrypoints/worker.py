@@ -21,6 +21,7 @@ from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.bootstrap import App, open_queue
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.entrypoints.bell import IDLE_S, WorkQueue
 from clarion.entrypoints.carefully import keep_on, until_told
 from clarion.entrypoints.crew import Crew
@@ -108,7 +109,7 @@ class Worker:
                 await tx.batches.renew(held, self.lease)
 
 
-async def run(app: App, lanes: Collection[Lane], channels: Collection[str]) -> int:
+async def run(app: App, lanes: Collection[Lane], channels: Collection[ChannelName]) -> int:
     """Works for `app` until SIGTERM or SIGINT, then drains; returns the exit status: 1 if something was left behind."""
     settings = app.settings
     async with open_queue(app, lanes, channels) as queue:

@@ -13,6 +13,7 @@ from clarion import telemetry
 from clarion.application.ports import Database
 from clarion.application.ports.announcements import Announced, Hearing
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 
 AT_ONCE: Final = 32
 """Announcements of a lane that no worker has heard yet, at most."""
@@ -26,7 +27,10 @@ IDLE_S: Final = 1.0
 
 
 class Announcer(Protocol):
-    """The queue between machines as whoever announces sees it. Nothing it says is sure to be heard."""
+    """One channel of the queue between machines, as whoever announces sees it. Nothing it says is sure to be heard."""
+
+    channel: ChannelName
+    """Whose batches it announces."""
 
     async def hearing(self, lane: Lane) -> Hearing | None:
         """How the lane's part of the queue stands; None while the queue is away."""
@@ -38,7 +42,8 @@ class Announcer(Protocol):
 
 
 async def announce(database: Database, announcer: Announcer, lane: Lane) -> float:
-    """Announces the lane's next batches; returns in how many seconds to look again, if nothing happens before.
+    """Announces the next batches of the lane on the announcer's channel; returns in how many seconds to look
+    again, if nothing happens before.
 
     Does nothing while the queue is away: workers then look for themselves. Safe to repeat, and from several schedulers
     at once, because a claim takes each batch once however often it is announced.
@@ -49,10 +54,10 @@ async def announce(database: Database, announcer: Announcer, lane: Lane) -> floa
     room = AT_ONCE - hearing.unheard
     async with database.reading() as tx:
         if hearing.is_new:
-            await tx.announcements.forget(lane)
+            await tx.announcements.forget(lane, announcer.channel)
         if room <= 0:
             return FULL_S
-        picked, is_crowded = await tx.announcements.pick(lane, room, PER_SENDER)
+        picked, is_crowded = await tx.announcements.pick(lane, announcer.channel, room, PER_SENDER)
     unsaid = await announcer.announce(lane, picked) if picked else ()
     if unsaid:
         async with database.reading() as tx:

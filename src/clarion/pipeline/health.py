@@ -69,7 +69,7 @@ async def mend(database: Database, channels: Channels) -> bool:
     """
     async with database.reading() as tx:
         due = await tx.health.take_due()
-        found = await tx.senders.get_with_password(due.account_id, due.sender_id) if due else None
+        found = await tx.senders.get_with_secrets(due.account_id, due.sender_id) if due else None
     if due is None or found is None:
         return due is not None
     outcome = Outcome.sent("") if due.reason is Reason.POLICY_REJECTED else await channels.probe(*found)

@@ -202,8 +202,8 @@ def too_fast(attempted: Sequence[Attempted], domains: Mapping[int, str]) -> Iter
 
 
 def domain_of(address: str) -> str:
-    """The domain of a stored address or of its key: both hold it in lower-case A-labels."""
-    return address.rpartition("@")[2]
+    """The domain of a stored email address or of its key, in lower-case A-labels; no other address has one."""
+    return address.rpartition("@")[2] if "@" in address else ""
 
 
 async def let_go(database: Database) -> int:

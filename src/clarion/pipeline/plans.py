@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from clarion.application.messages import plan_of_run
 from clarion.application.ports import Database
@@ -22,7 +22,7 @@ from clarion.domain.sender import Sender
 from clarion.pipeline.ways import Channels, Ways
 from clarion.rendering.context import NO_CONTEXT, LookedOver, look_over
 from clarion.rendering.links import Links
-from clarion.rendering.plan import EmailPlan
+from clarion.rendering.message import Plan
 from clarion.rendering.templates import RenderFault
 
 _KEPT: Final = 64
@@ -33,9 +33,9 @@ _KEPT: Final = 64
 class Route:
     """A run's compiled plan, what its start said for everyone, the channel it goes out on and what limits it there."""
 
-    plan: EmailPlan
+    plan: Plan
     context: LookedOver
-    channel: Channel
+    channel: Channel[Any]
     category: Category
     sender: Sender
     limits: Limits
@@ -51,7 +51,7 @@ class NoRoute(Enum):
 
 
 class _Compiled(NamedTuple):
-    plan: EmailPlan
+    plan: Plan
     context: LookedOver
     category: Category
 
@@ -76,7 +76,7 @@ class Plans:
         chosen = await self._ways.choose(batch, found)
         if chosen is None:
             return NoRoute.WAITING
-        channel = self.channels.of(chosen.sender, chosen.password_sealed)
+        channel = self.channels.of(chosen.sender, chosen.secrets_sealed)
         return Route(compiled.plan, compiled.context, channel, compiled.category, chosen.sender, chosen.limits)
 
     async def _plan(self, run_id: Id, named: Sender) -> _Compiled | None:

@@ -32,11 +32,9 @@ from clarion.pipeline.health import Health
 from clarion.pipeline.pacing import Pace
 from clarion.pipeline.patience import insisting
 from clarion.pipeline.plans import Route
-from clarion.rendering.addresses import email_key
 from clarion.rendering.context import look_over, overlaid
-from clarion.rendering.email import WireEmail
 from clarion.rendering.headers import date_header
-from clarion.rendering.plan import Refusal
+from clarion.rendering.message import Refusal, WireMessage
 from clarion.rendering.templates import RenderFault
 
 WINDOW_LIMIT: Final = 200
@@ -60,14 +58,14 @@ class Rendered(NamedTuple):
     seq: int
     attempts: int
     address_key: str
-    message: WireEmail
+    message: WireMessage
 
 
 @dataclass(slots=True)
 class OpenWindow:
     """A window on the wire and the deliveries it carries, by position."""
 
-    window: Window
+    window: Window[WireMessage]
     members: Sequence[Rendered]
 
     def drain(self) -> list[Attempted]:
@@ -166,11 +164,11 @@ class Drive:
             if isinstance(message, Refusal):
                 refused.append(Refused(recipient.seq, message.reason, _storable(message.detail)))
             else:
-                key = recipient.address_key or email_key(recipient.address)
+                key = recipient.address_key or route.plan.key(recipient.address)
                 members.append(Rendered(recipient.seq, recipient.attempts, key, message))
         return members, refused
 
-    def _render_given(self, recipient: Recipient, given: dict[str, Any], date: str) -> WireEmail | Refusal:
+    def _render_given(self, recipient: Recipient, given: dict[str, Any], date: str) -> WireMessage | Refusal:
         """The message of somebody that a call said more of: its words lie over the contact's data and the run's."""
         contact, context = recipient.contact, self.route.context
         if "profile" in given:
@@ -221,10 +219,10 @@ class Drive:
 
     async def _turn(self, turn: Turn) -> TurnResult:
         began = time.monotonic()
-        result = await insisting(self.database, lambda tx: tx.batches.turn(self.batch, turn))
+        result = await insisting(self.database, lambda tx: tx.batches.turn(self.batch, turn, self.route.sender.id))
         telemetry.turns.observe(time.monotonic() - began)
         for verdict, count in Counter(one.outcome.verdict for one in turn.attempted).items():
-            telemetry.messages.labels("email", verdict).inc(count)
+            telemetry.messages.labels(self.batch.channel, verdict).inc(count)
         if turn.attempted:
             failpoint("after_outcome")
             await self.health.note(self.batch.account_id, self.route.sender, turn.attempted)

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
@@ -30,11 +30,11 @@ _KEPT: Final = 64
 class Channels(Protocol):
     """The open ways out, one per sender."""
 
-    def of(self, sender: Sender, sealed_password: bytes | None) -> Channel:
+    def of(self, sender: Sender, sealed_secrets: bytes | None) -> Channel[Any]:
         """The channel of this sender as it is configured now; opened at first use, replaced when it changed."""
         ...
 
-    async def probe(self, sender: Sender, sealed_password: bytes | None) -> Outcome:
+    async def probe(self, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
         """Asks whether the sender answers now, over a connection of its own; `sent` means it does."""
         ...
 
@@ -44,10 +44,10 @@ class Channels(Protocol):
 
 
 class Found(NamedTuple):
-    """A sender with its sealed password and what limits it."""
+    """A sender with its sealed secrets and what limits it."""
 
     sender: Sender
-    password_sealed: bytes | None
+    secrets_sealed: bytes | None
     limits: Limits
 
     @property

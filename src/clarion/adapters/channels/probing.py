@@ -35,24 +35,24 @@ class RelayProber:
         self._good_until: dict[_Key, float] = {}
         self._asking: dict[_Key, asyncio.Task[Outcome]] = {}
 
-    async def probe(self, sender: Sender, sealed_password: bytes | None) -> Outcome:
+    async def probe(self, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
         """Connects, greets, secures and logs in, unless that worked a moment ago; `sent` means the relay answers.
 
         Raises:
-            Unavailable: no configured key opens the seal on the sender's password.
+            Unavailable: no configured key opens the seal on the sender's secrets.
         """
         key = (sender.id, sender.updated_at)
         if not self._patience_s or self._clock() < self._good_until.get(key, 0.0):
             return Outcome.sent("taken for good")
         asking = self._asking.get(key)
         if asking is None:
-            asking = self._asking[key] = asyncio.ensure_future(self._ask(key, sender, sealed_password))
+            asking = self._asking[key] = asyncio.ensure_future(self._ask(key, sender, sealed_secrets))
             asking.add_done_callback(lambda _: self._asking.pop(key, None))
         # Whoever asked first may leave; the others still want to know.
         return await asyncio.shield(asking)
 
-    async def _ask(self, key: _Key, sender: Sender, sealed_password: bytes | None) -> Outcome:
-        channel = self._channels.fresh(sender, sealed_password)
+    async def _ask(self, key: _Key, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
+        channel = self._channels.fresh(sender, sealed_secrets)
         try:
             async with asyncio.timeout(self._patience_s):
                 outcome = await channel.probe()

@@ -1,21 +1,26 @@
 """The open ways out of one process: one channel per sender, kept while its configuration stays the same.
 
-Opens the seal on a password only to hand it to the channel that logs in with it. Each kind of channel is beside this
-module.
+Opens the seal on a sender's secrets only to hand them to the channel that logs in with them. Which provider has which
+channel is `providers`; each kind is a package beside this module.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from clarion.adapters.channels.smtp.channel import SmtpChannel
+import msgspec
+
+from clarion.adapters.channels.ground import Ground
+from clarion.adapters.channels.providers import CALLBACKS, open_channel
 from clarion.application.ports.channel import Channel
+from clarion.application.ports.receipts import Callbacks, Inbox
 from clarion.application.ports.senders import Sealer
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Outcome, Reason
+from clarion.domain.providers import ProviderName
 from clarion.domain.sender import Sender
 
 _KEPT: Final = 500
@@ -24,19 +29,24 @@ _PROBE_S: Final = 15.0
 
 
 class ChannelRegistry:
-    """Channels by sender, opened at first use and replaced when the sender was changed."""
+    """Channels by sender, opened at first use and replaced when the sender was changed.
 
-    def __init__(self, sealer: Sealer, *, helo_name: str) -> None:
+    `public_url` is where providers can reach this installation, None when they cannot.
+    """
+
+    def __init__(self, sealer: Sealer, inbox: Inbox, *, helo_name: str, public_url: str | None) -> None:
         self._sealer = sealer
+        self._inbox = inbox
         self._helo_name = helo_name
-        self._open: dict[Id, tuple[datetime, Channel]] = {}
+        self._public_url = public_url
+        self._open: dict[Id, tuple[datetime, Channel[Any]]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def of(self, sender: Sender, sealed_password: bytes | None) -> Channel:
+    def of(self, sender: Sender, sealed_secrets: bytes | None) -> Channel[Any]:
         """The channel of this sender as it is configured now.
 
         Raises:
-            Unavailable: no configured key opens the seal on its password.
+            Unavailable: no configured key opens the seal on its secrets.
         """
         kept = self._open.pop(sender.id, None)
         if kept is not None and kept[0] == sender.updated_at:
@@ -46,18 +56,28 @@ class ChannelRegistry:
             self._leave(kept[1])
         if len(self._open) >= _KEPT:
             self._leave(self._open.pop(next(iter(self._open)))[1])
-        channel = self.fresh(sender, sealed_password)
+        channel = self.fresh(sender, sealed_secrets)
         self._open[sender.id] = (sender.updated_at, channel)
         return channel
 
-    def fresh(self, sender: Sender, sealed_password: bytes | None) -> Channel:
+    def fresh(self, sender: Sender, sealed_secrets: bytes | None) -> Channel[Any]:
         """A channel of its own that the caller closes: for a probe or a few test messages."""
-        password = self._sealer.open(sealed_password).decode() if sealed_password else None
-        return SmtpChannel(replace(sender.relay, password=password), helo_name=self._helo_name)
+        return open_channel(sender.provider, self._secrets(sender, sealed_secrets), self._ground(sender))
 
-    async def probe(self, sender: Sender, sealed_password: bytes | None) -> Outcome:
+    def callbacks(self, sender: Sender, sealed_secrets: bytes | None) -> Callbacks | None:
+        """What reads the calls of this sender's provider; None for one that makes no calls.
+
+        Raises:
+            Unavailable: no configured key opens the seal on its secrets.
+        """
+        reader = CALLBACKS.get(sender.provider.name)
+        if reader is None:
+            return None
+        return reader(sender.provider, self._secrets(sender, sealed_secrets), self._ground(sender))
+
+    async def probe(self, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
         """Asks whether the sender answers now, over a connection of its own; `sent` means it does."""
-        channel = self.fresh(sender, sealed_password)
+        channel = self.fresh(sender, sealed_secrets)
         try:
             async with asyncio.timeout(_PROBE_S):
                 return await channel.probe()
@@ -66,7 +86,20 @@ class ChannelRegistry:
         finally:
             await channel.aclose()
 
-    def _leave(self, channel: Channel) -> None:
+    def _secrets(self, sender: Sender, sealed: bytes | None) -> Mapping[str, str]:
+        """The opened secrets by name. What is sealed for SMTP is the password itself."""
+        if not sealed:
+            return {}
+        opened = self._sealer.open(sealed)
+        if sender.provider.name is ProviderName.SMTP:
+            return {"password": opened.decode()}
+        return msgspec.json.decode(opened, type=dict[str, str])
+
+    def _ground(self, sender: Sender) -> Ground:
+        url = f"{self._public_url}/hooks/{sender.id.hex()}" if self._public_url else ""
+        return Ground(sender_id=sender.id, helo_name=self._helo_name, inbox=self._inbox, callback_url=url)
+
+    def _leave(self, channel: Channel[Any]) -> None:
         leaving = asyncio.ensure_future(channel.aclose())
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)

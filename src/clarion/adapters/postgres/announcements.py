@@ -13,6 +13,7 @@ from clarion.adapters.postgres.claiming import UPCOMING
 from clarion.adapters.postgres.connection import Connection
 from clarion.application.ports.announcements import Announced
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 
 STALE: Final = timedelta(seconds=20)
@@ -20,7 +21,7 @@ STALE: Final = timedelta(seconds=20)
 
 _OPEN: Final = """
 (b.announced_at IS NULL OR b.announced_at <= now() - $4::interval)
-AND l.sender_id NOT IN (SELECT sender_id FROM crowded)
+AND l.channel = $5 AND l.sender_id NOT IN (SELECT sender_id FROM crowded)
 """
 
 # index: batch_announced for those still open, then what UPCOMING names, then batch_pkey. Its commit does not wait for
@@ -64,8 +65,11 @@ WHERE b.run_id = $1 AND b.no = $2 AND b.epoch = $3 AND b.worker IS NULL
   AND r.id = b.run_id AND (r.state <> 'sending' OR b.due_at > now())
 """
 
-# index: batch_announced.
-_FORGET: Final = "UPDATE batch SET announced_at = NULL WHERE lane = $1 AND announced_at IS NOT NULL"
+# index: batch_announced, run_pkey.
+_FORGET: Final = """
+UPDATE batch AS b SET announced_at = NULL FROM run AS r
+WHERE b.lane = $1 AND b.announced_at IS NOT NULL AND r.id = b.run_id AND r.channel = $2
+"""
 
 
 class AnnouncementStore:
@@ -74,9 +78,9 @@ class AnnouncementStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def pick(self, lane: Lane, limit: int, per_sender: int) -> tuple[list[Announced], bool]:
-        """Marks the next due batches of a lane as announced; tells whether a sender was passed over."""
-        rows = await self._connection.fetch(_PICK, lane, limit, per_sender, STALE)
+    async def pick(self, lane: Lane, channel: ChannelName, limit: int, per_sender: int) -> tuple[list[Announced], bool]:
+        """Marks the next due batches of a lane on one channel as announced; tells whether a sender was passed over."""
+        rows = await self._connection.fetch(_PICK, lane, limit, per_sender, STALE, channel)
         picked = [
             Announced(Id(row["run_id"]), row["no"], row["epoch"], Id(row["sender_id"]))
             for row in rows
@@ -94,6 +98,6 @@ class AnnouncementStore:
         """Takes an announcement back that cannot be followed yet."""
         await self._connection.execute(_PUT_OFF, announced.run_id, announced.no, announced.epoch)
 
-    async def forget(self, lane: Lane) -> None:
-        """Takes back everything announced in a lane."""
-        await self._connection.execute(_FORGET, lane)
+    async def forget(self, lane: Lane, channel: ChannelName) -> None:
+        """Takes back everything announced in a lane on one channel."""
+        await self._connection.execute(_FORGET, lane, channel)

@@ -8,7 +8,7 @@ The delivery states and their order are `domain.delivery.TRANSITIONS`. Which bat
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.locks import account_key
 from clarion.application.ports.batches import ClaimedBatch, Recipient, Turn, TurnResult
 from clarion.domain.campaign import Lane, RunState
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason, Verdict
 
@@ -28,7 +29,7 @@ _MEMBERS: Final = "d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND (b.seqs IS NULL
 
 # index: delivery_pkey by range, contact_pkey per row. Who came with a call need not be a contact.
 _RECIPIENTS: Final = """
-SELECT d.seq, d.address, CASE WHEN c.email = d.address THEN c.email_key END, d.attempts,
+SELECT d.seq, d.address, {key}, d.attempts,
        CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
             WHEN c.status <> 'active' THEN 'contact_blocked' END, d.given{columns}
 FROM delivery AS d LEFT JOIN contact AS c ON c.id = d.contact_id
@@ -37,8 +38,15 @@ WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq 
 ORDER BY d.seq
 """
 
-# One statement and one commit: the text is in migration 0007, where it may take the account's lock before it looks.
-_TURN: Final = f"SELECT run_state, holds_lease, granted FROM turn({', '.join(f'${n}' for n in range(1, 23))})"
+# The canonical key of an address where the database knows it; of an SMS the address is its own key.
+_KEY: Final = {
+    ChannelName.EMAIL: "CASE WHEN c.email = d.address THEN c.email_key END",
+    ChannelName.SMS: "d.address",
+    ChannelName.PUSH: "NULL",
+}
+
+# One statement and one commit: the text is in migration 0010, where it may take the account's lock before it looks.
+_TURN: Final = f"SELECT run_state, holds_lease, granted FROM turn({', '.join(f'${n}' for n in range(1, 28))})"
 
 # index: batch_pkey.
 _RENEW: Final = """
@@ -144,9 +152,16 @@ class BatchStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def claim(self, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta) -> ClaimedBatch | None:
-        """Leases the lane's most urgent batch of a sending run whose sender is not busy."""
-        return await claiming.claim(self._connection, worker, lane, busy_senders, lease)
+    async def claim(
+        self,
+        worker: str,
+        lane: Lane,
+        busy_senders: Sequence[Id],
+        lease: timedelta,
+        channels: Collection[ChannelName] = tuple(ChannelName),
+    ) -> ClaimedBatch | None:
+        """Leases the lane's most urgent batch of a sending run on one of the channels whose sender is not busy."""
+        return await claiming.claim(self._connection, worker, lane, busy_senders, lease=lease, channels=channels)
 
     async def claim_named(self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta) -> ClaimedBatch | None:
         """Leases one batch by its name."""
@@ -159,7 +174,8 @@ class BatchStore:
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
         """Reads the pending, due deliveries of a batch with just the contact columns its plan needs."""
         wanted = [column for column in _CONTACT_COLUMNS if column in columns]
-        query = _RECIPIENTS.format(columns="".join(f", c.{column}" for column in wanted))
+        columns_asked = "".join(f", c.{column}" for column in wanted)
+        query = _RECIPIENTS.format(key=_KEY[batch.channel], columns=columns_asked)
         names = [_CONTACT_COLUMNS[column] for column in wanted]
         rows = await self._connection.fetch(query, batch.run_id, batch.first_seq, batch.last_seq, batch.seqs)
         return [
@@ -169,12 +185,19 @@ class BatchStore:
             for seq, address, key, attempts, barred, given, *values in rows
         ]
 
-    async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:
+    async def turn(self, batch: ClaimedBatch, turn: Turn, sender_id: Id | None = None) -> TurnResult:
         """Records outcomes and the next intent in one transaction; the shared lock is what `barrier` waits for."""
         connection = self._connection
         try:
             row = await connection.fetchrow(
-                _TURN, batch.run_id, batch.no, batch.epoch, *_columns_of(turn), account_key(batch.account_id)
+                _TURN,
+                batch.run_id,
+                batch.no,
+                batch.epoch,
+                *_columns_of(turn),
+                account_key(batch.account_id),
+                sender_id,
+                *_refs_of(turn),
             )
         except BaseException:
             with contextlib.suppress(asyncpg.InterfaceError):  # it may be closed already
@@ -232,6 +255,17 @@ def _columns_of(turn: Turn) -> tuple[Any, ...]:
         *_range([refusal.seq for refusal in turn.refused]),
         *_range([seq for seq, _ in turn.intent]),
     )
+
+
+def _refs_of(turn: Turn) -> tuple[Any, ...]:
+    """The provider's names of messages: of which delivery, the name, and which part of how many it is."""
+    refs = [
+        (one.seq, ref, part, len(one.outcome.refs))
+        for one in turn.attempted
+        if one.outcome.refs
+        for part, ref in enumerate(one.outcome.refs, start=1)
+    ]
+    return tuple(zip(*refs, strict=True)) if refs else ((), (), (), ())
 
 
 def _range(seqs: Sequence[int]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ Every claim raises the batch's epoch, which fences whoever held it before. Never
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -14,10 +14,11 @@ from typing import Final
 from clarion.adapters.postgres.connection import Connection
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 
-# One statement and one commit: the text is in migration 0004, where its plan is kept from following young tables.
-_CLAIM: Final = "SELECT * FROM claim_next($1, $2, $3, $4)"
+# One statement and one commit: the text is in migration 0010, where its plan is kept from following young tables.
+_CLAIM: Final = "SELECT * FROM claim_next($1, $2, $3, $4, $5)"
 
 # index: batch_pkey.
 _CLAIM_NAMED: Final = """
@@ -28,7 +29,7 @@ WHERE r.id = b.run_id AND r.state = 'sending' AND (b.run_id, b.no) = (
     SELECT q.run_id, q.no FROM batch AS q
     WHERE q.run_id = $2 AND q.no = $3 AND q.epoch = $4 AND q.worker IS NULL AND q.due_at <= now()
     FOR UPDATE SKIP LOCKED)
-RETURNING b.run_id, r.account_id, r.sender_id, b.lane, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
+RETURNING b.run_id, r.account_id, r.sender_id, r.channel, b.lane, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
 """
 
 # index: run_sending, account_share_pkey, run_share_pkey.
@@ -94,17 +95,23 @@ WHERE r.id = s.run_id AND r.state = 'sending' AND b.no <= s.claimed_no - 64::big
 
 
 async def claim(
-    connection: Connection, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta
+    connection: Connection,
+    worker: str,
+    lane: Lane,
+    busy_senders: Sequence[Id],
+    *,
+    lease: timedelta,
+    channels: Collection[ChannelName],
 ) -> ClaimedBatch | None:
-    """Leases the next batch of the lane whose sender is not busy, and charges it; None when there is none.
+    """Leases and charges the next batch of the lane, on one of the channels, whose sender is not busy.
 
-    Of the account that has had the least by its weight, and of its run that has had the least.
+    Of the account that has had the least by its weight, and of its run that has had the least. None when there is none.
     """
-    row = await connection.fetchrow(_CLAIM, worker, lane, list(busy_senders), lease)
+    row = await connection.fetchrow(_CLAIM, worker, lane, list(channels), list(busy_senders), lease)
     if row is None:
         return None
     *leased, run_used = row.items()
-    batch = ClaimedBatch(**dict(leased), lane=lane)
+    batch = ClaimedBatch(**{**dict(leased), "channel": ChannelName(row["channel"])}, lane=lane)
     await _charge(connection, batch, row["account_used"], run_used[1])
     return batch
 
@@ -119,7 +126,7 @@ async def claim_named(
     row = await connection.fetchrow(_CLAIM_NAMED, worker, run_id, no, epoch, lease)
     if row is None:
         return None
-    batch = ClaimedBatch(**{**row, "lane": Lane(row["lane"])})
+    batch = ClaimedBatch(**{**row, "lane": Lane(row["lane"]), "channel": ChannelName(row["channel"])})
     standing = await connection.fetchrow(_STANDING, batch.lane, run_id)
     if standing is None:  # it was stopped a moment ago
         return batch

@@ -53,7 +53,7 @@ UPDATE sender_health SET is_shut = false, changed_at = now() WHERE sender_id = $
 
 # index: sender_pkey, sender_by_pool, sender_health_pkey.
 _WAYS: Final = f"""
-SELECT {SENDER_COLUMNS}, sender.password_sealed
+SELECT {SENDER_COLUMNS}, sender.secrets_sealed
 FROM {SENDER_FROM}, (SELECT id AS named_id, pool AS named_pool FROM sender WHERE account_id = $1 AND id = $2) AS named
 WHERE sender.account_id = $1 AND (sender.id = named_id OR sender.pool = named_pool)
 ORDER BY sender.id <> named_id, sender.id
@@ -112,7 +112,7 @@ class SenderHealthStore:
     async def ways(self, account_id: Id, sender_id: Id) -> list[Way]:
         """The sender and those of its pool, itself first; empty when it is gone."""
         rows = await self._connection.fetch(_WAYS, account_id, sender_id)
-        return [Way(sender_of(row), row["password_sealed"]) for row in rows]
+        return [Way(sender_of(row), row["secrets_sealed"]) for row in rows]
 
     async def pinned(self, batch: ClaimedBatch) -> Id | None:
         """The only sender that a batch may go by."""

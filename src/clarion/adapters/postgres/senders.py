@@ -1,4 +1,4 @@
-"""Senders and their limits. Passwords come here sealed and leave only through `sealed_password`.
+"""Senders and their limits. Secrets come here sealed and leave only through `sealed_secrets`.
 
 Never opens a seal; that is `adapters/sealing`. How far a limit is used is in `pace`. Next: `application/senders`.
 """
@@ -8,52 +8,57 @@ from __future__ import annotations
 from typing import Final
 
 import asyncpg
+import msgspec
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.domain.health import Health
 from clarion.domain.ids import Id
 from clarion.domain.pace import WarmUp
-from clarion.domain.sender import Security, Sender, SmtpRelay
+from clarion.domain.providers import PROVIDERS, ProviderName
+from clarion.domain.sender import Sender
+from clarion.domain.sms import SmsRules
 
 SENDER_COLUMNS: Final = """
-sender.id, name, host, port, security, username, from_address, max_connections, max_messages_per_connection,
-rate_per_second, domain_rates, daily_cap, warm_up, warm_up_from, sender.pool, weight, created_at, updated_at,
+sender.id, name, sender.provider, sender.config, sender.sms, from_address, rate_per_second, domain_rates, daily_cap,
+warm_up, warm_up_from, sender.pool, weight, created_at, updated_at,
 h.is_shut, h.reason AS shut_reason, h.reply AS shut_reply, h.changed_at AS shut_changed_at, h.try_at
 """
 SENDER_FROM: Final = "sender LEFT JOIN sender_health AS h ON h.sender_id = sender.id"
 
 # index: sender_account_id_name_key refuses a second sender of the same name.
 _ADD: Final = """
-INSERT INTO sender (account_id, id, name, host, port, security, username, from_address, max_connections,
-                    max_messages_per_connection, rate_per_second, domain_rates, daily_cap, warm_up, warm_up_from,
-                    pool, weight, password_sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+INSERT INTO sender (account_id, id, name, channel, provider, config, sms, from_address, rate_per_second, domain_rates,
+                    daily_cap, warm_up, warm_up_from, pool, weight, secrets_sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (account_id, name) DO NOTHING RETURNING id
 """
 
 # index: sender_pkey.
 _GET: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2"
-_GET_WITH_PASSWORD: Final = f"""
-SELECT {SENDER_COLUMNS}, password_sealed FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2
+_GET_WITH_SECRETS: Final = f"""
+SELECT {SENDER_COLUMNS}, secrets_sealed FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2
 """
+_FIND_ANYWHERE: Final = f"SELECT {SENDER_COLUMNS}, account_id, secrets_sealed FROM {SENDER_FROM} WHERE sender.id = $1"
 _LIST: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 # index: sender_by_pool.
 _OF_POOL: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND sender.pool = $2"
-_SEALED: Final = "SELECT password_sealed FROM sender WHERE id = $1"
+_SEALED: Final = "SELECT secrets_sealed FROM sender WHERE id = $1"
 _REPLACE: Final = """
-UPDATE sender SET name = $3, host = $4, port = $5, security = $6, username = $7, from_address = $8,
-    max_connections = $9, max_messages_per_connection = $10, rate_per_second = $11, domain_rates = $12,
-    daily_cap = $13, warm_up = $14, warm_up_from = $15, pool = $16, weight = $17, password_sealed = $18,
-    updated_at = clock_timestamp()
+UPDATE sender SET name = $3, channel = $4, provider = $5, config = $6, sms = $7, from_address = $8,
+    rate_per_second = $9, domain_rates = $10, daily_cap = $11, warm_up = $12, warm_up_from = $13, pool = $14,
+    weight = $15, secrets_sealed = $16, updated_at = clock_timestamp()
 WHERE account_id = $1 AND id = $2
   AND NOT EXISTS (SELECT FROM sender AS other WHERE other.account_id = $1 AND other.name = $3 AND other.id <> $2)
 RETURNING id
 """
 
-# index: campaign_by_sender.
+# index: campaign_by_sender, campaign_by_sms_sender, campaign_by_push_sender.
 _REMOVE: Final = """
 DELETE FROM sender WHERE account_id = $1 AND id = $2
-  AND NOT EXISTS (SELECT FROM campaign WHERE sender_id = $2) AND NOT EXISTS (SELECT FROM run WHERE sender_id = $2)
+  AND NOT EXISTS (SELECT FROM campaign WHERE sender_id = $2)
+  AND NOT EXISTS (SELECT FROM campaign WHERE sms_sender_id = $2)
+  AND NOT EXISTS (SELECT FROM campaign WHERE push_sender_ids @> ARRAY[$2::bytea])
+  AND NOT EXISTS (SELECT FROM run WHERE sender_id = $2)
 RETURNING id
 """
 
@@ -64,12 +69,12 @@ class SenderStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
+    async def add(self, account_id: Id, sender: Sender, secrets_sealed: bytes | None) -> bool:
         """Stores a new sender; False when the name is taken."""
-        return await self._connection.fetchval(_ADD, account_id, *_fields(sender), password_sealed) is not None
+        return await self._connection.fetchval(_ADD, account_id, *_fields(sender), secrets_sealed) is not None
 
     async def get(self, account_id: Id, sender_id: Id) -> Sender | None:
-        """The sender without its password."""
+        """The sender without its secrets."""
         row = await self._connection.fetchrow(_GET, account_id, sender_id)
         return sender_of(row) if row else None
 
@@ -81,37 +86,40 @@ class SenderStore:
         """Every sender of a pool."""
         return [sender_of(row) for row in await self._connection.fetch(_OF_POOL, account_id, pool)]
 
-    async def replace(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
+    async def replace(self, account_id: Id, sender: Sender, secrets_sealed: bytes | None) -> bool:
         """Stores every field anew; False when the name is taken."""
-        return await self._connection.fetchval(_REPLACE, account_id, *_fields(sender), password_sealed) is not None
+        return await self._connection.fetchval(_REPLACE, account_id, *_fields(sender), secrets_sealed) is not None
 
     async def remove(self, account_id: Id, sender_id: Id) -> bool:
         """Deletes it; False when a campaign or a run names it."""
         return await self._connection.fetchval(_REMOVE, account_id, sender_id) is not None
 
-    async def get_with_password(self, account_id: Id, sender_id: Id) -> tuple[Sender, bytes | None] | None:
-        """The sender, and its password as it was sealed."""
-        row = await self._connection.fetchrow(_GET_WITH_PASSWORD, account_id, sender_id)
-        return (sender_of(row), row["password_sealed"]) if row else None
+    async def get_with_secrets(self, account_id: Id, sender_id: Id) -> tuple[Sender, bytes | None] | None:
+        """The sender, and its secrets as they were sealed."""
+        row = await self._connection.fetchrow(_GET_WITH_SECRETS, account_id, sender_id)
+        return (sender_of(row), row["secrets_sealed"]) if row else None
 
-    async def sealed_password(self, sender_id: Id) -> bytes | None:
-        """The password as it was sealed."""
+    async def find_anywhere(self, sender_id: Id) -> tuple[Id, Sender, bytes | None] | None:
+        """A sender of any account: whose it is, and its secrets as they were sealed."""
+        row = await self._connection.fetchrow(_FIND_ANYWHERE, sender_id)
+        return (Id(row["account_id"]), sender_of(row), row["secrets_sealed"]) if row else None
+
+    async def sealed_secrets(self, sender_id: Id) -> bytes | None:
+        """Its secrets as they were sealed."""
         sealed: bytes | None = await self._connection.fetchval(_SEALED, sender_id)
         return sealed
 
 
 def _fields(sender: Sender) -> tuple[object, ...]:
-    relay = sender.relay
+    provider = sender.provider
     return (
         sender.id,
         sender.name,
-        relay.host,
-        relay.port,
-        relay.security,
-        relay.username,
+        provider.channel,
+        provider.name,
+        {key: value for key, value in msgspec.to_builtins(provider).items() if key != "password"},
+        msgspec.to_builtins(sender.sms) if sender.sms else None,
         sender.from_address,
-        relay.max_connections,
-        relay.max_messages_per_connection,
         sender.rate_per_second,
         dict(sender.domain_rates),
         sender.daily_cap,
@@ -127,14 +135,8 @@ def sender_of(row: asyncpg.Record) -> Sender:
     return Sender(
         id=row["id"],
         name=row["name"],
-        relay=SmtpRelay(
-            host=row["host"],
-            port=row["port"],
-            security=Security(row["security"]),
-            username=row["username"],
-            max_connections=row["max_connections"],
-            max_messages_per_connection=row["max_messages_per_connection"],
-        ),
+        provider=msgspec.convert(row["config"], PROVIDERS[ProviderName(row["provider"])]),
+        sms=msgspec.convert(row["sms"], SmsRules) if row["sms"] else None,
         from_address=row["from_address"],
         rate_per_second=row["rate_per_second"],
         domain_rates=row["domain_rates"],

@@ -26,6 +26,7 @@ from clarion.application.ports import Database
 from clarion.application.ports.announcements import Announced, Hearing
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 
 FETCH_S: Final = 1.0
@@ -79,16 +80,17 @@ class _Standing:
 class NatsAnnouncer:
     """Implements `pipeline.announcing.Announcer`."""
 
-    def __init__(self, stream: JetStream, channel: str) -> None:
+    def __init__(self, stream: JetStream, channel: ChannelName) -> None:
         self._stream = stream
-        self._channel = channel
+        self.channel = channel
+        """Whose batches it announces."""
         self._known: dict[Lane, tuple[int, datetime]] = {}
         self._standing = _Standing("scheduler")
 
     async def hearing(self, lane: Lane) -> Hearing | None:
         """How many announcements nobody has heard; new is a queue or a connection that is not that of the last look."""
         try:
-            info = await self._stream.consumer(lane, self._channel)
+            info = await self._stream.consumer(lane, self.channel)
         except Away as problem:
             self._standing.lost(str(problem))
             return None
@@ -100,7 +102,7 @@ class NatsAnnouncer:
 
     async def announce(self, lane: Lane, announced: Sequence[Announced]) -> Sequence[Announced]:
         """Says all at once; they are stored in this order. Gives back those without an answer."""
-        said = [self._stream.publish(lane, self._channel, to_bytes(one)) for one in announced]
+        said = [self._stream.publish(lane, self.channel, to_bytes(one)) for one in announced]
         answers = await asyncio.gather(*said, return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, Away):
@@ -126,7 +128,7 @@ class _Desk:
     """The announcements of one lane and channel as this worker has them: those it may claim, and if it wants more."""
 
     lane: Lane
-    channel: str
+    channel: ChannelName
     waiting: list[_Heard] = field(default_factory=list)
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
     is_there: bool = False
@@ -162,12 +164,12 @@ class NatsQueue:
         database: Database,
         signal: WorkSignal,
         lanes: Collection[Lane],
-        channels: Collection[str],
+        channels: Collection[ChannelName],
     ) -> None:
         self._stream = stream
         self._database = database
         self._signal = signal
-        self._otherwise = PostgresQueue(database, signal)
+        self._otherwise = PostgresQueue(database, signal, channels)
         self._desks = [_Desk(lane, channel) for lane in lanes for channel in channels]
         self._standing = _Standing("worker")
         self._tasks: set[asyncio.Task[None]] = set()

@@ -18,6 +18,7 @@ import asyncpg
 from clarion.application.ports import Database
 from clarion.application.ports.batches import ClaimedBatch
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 
 WORK_CHANNEL: Final = "clarion_work"
@@ -110,9 +111,10 @@ class WorkSignal:
 class PostgresQueue:
     """Implements `entrypoints.bell.WorkQueue` by asking the database, when it is rung and when asked."""
 
-    def __init__(self, database: Database, signal: WorkSignal) -> None:
+    def __init__(self, database: Database, signal: WorkSignal, channels: Collection[ChannelName]) -> None:
         self._database = database
         self._signal = signal
+        self._channels = channels
 
     async def wait(self, timeout_s: float) -> Collection[str]:
         """Waits for a NOTIFY."""
@@ -121,4 +123,4 @@ class PostgresQueue:
     async def take(self, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta) -> ClaimedBatch | None:
         """Leases the lane's most urgent batch."""
         async with self._database.reading() as tx:
-            return await tx.batches.claim(worker, lane, busy_senders, lease)
+            return await tx.batches.claim(worker, lane, busy_senders, lease, self._channels)

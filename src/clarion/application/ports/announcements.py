@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 
 
@@ -31,8 +32,8 @@ class Hearing(NamedTuple):
 class Announcements(Protocol):
     """The times of announcement kept with batches; a claim of whatever kind clears that of its batch."""
 
-    async def pick(self, lane: Lane, limit: int, per_sender: int) -> tuple[list[Announced], bool]:
-        """Marks the lane's next due batches as announced, in the order of claims.
+    async def pick(self, lane: Lane, channel: ChannelName, limit: int, per_sender: int) -> tuple[list[Announced], bool]:
+        """Marks the next due batches of a lane on one channel as announced, in the order of claims.
 
         Passes over senders that have `per_sender` announced ones already, and tells whether there are any. What was
         announced long ago counts as never.
@@ -47,6 +48,6 @@ class Announcements(Protocol):
         """Takes one back if it cannot be claimed yet, because its run is paused or it is not due."""
         ...
 
-    async def forget(self, lane: Lane) -> None:
-        """Takes back everything announced in a lane."""
+    async def forget(self, lane: Lane, channel: ChannelName) -> None:
+        """Takes back everything announced in a lane on one channel."""
         ...

@@ -6,12 +6,13 @@ of an older epoch writes matches no row. Read with `pipeline/sending.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
 from clarion.domain.campaign import Lane, RunState
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Outcome, Reason
 
@@ -26,6 +27,7 @@ class ClaimedBatch:
     run_id: Id
     account_id: Id
     sender_id: Id
+    channel: ChannelName
     lane: Lane
     no: int
     epoch: int
@@ -91,8 +93,18 @@ class TurnResult:
 class Batches(Protocol):
     """The work queue over the batch table."""
 
-    async def claim(self, worker: str, lane: Lane, busy_senders: Sequence[Id], lease: timedelta) -> ClaimedBatch | None:
-        """Leases the lane's most urgent batch of a sending run whose sender is not busy; None when there is none."""
+    async def claim(
+        self,
+        worker: str,
+        lane: Lane,
+        busy_senders: Sequence[Id],
+        lease: timedelta,
+        channels: Collection[ChannelName] = tuple(ChannelName),
+    ) -> ClaimedBatch | None:
+        """Leases the lane's most urgent batch of a sending run on one of the channels whose sender is not busy.
+
+        None when there is none.
+        """
         ...
 
     async def claim_named(self, worker: str, run_id: Id, no: int, epoch: int, lease: timedelta) -> ClaimedBatch | None:
@@ -107,11 +119,11 @@ class Batches(Protocol):
         """The batch's deliveries that are pending and due, with the contact columns named."""
         ...
 
-    async def turn(self, batch: ClaimedBatch, turn: Turn) -> TurnResult:
+    async def turn(self, batch: ClaimedBatch, turn: Turn, sender_id: Id | None = None) -> TurnResult:
         """Records outcomes and writes the intent for the next window, in one transaction of its own.
 
-        Outcomes are recorded whatever the state of the run. Intent is written only for deliveries that are pending,
-        whose address is not suppressed, in a run that is sending, under a lease this epoch still holds.
+        Outcomes are recorded whatever the state of the run, with the names that the sender gave to what it accepted.
+        Intent is written only for deliveries that are pending, whose address is not suppressed, in a run that is sending, under a lease this epoch still holds.
         """
         ...
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from clarion.domain.outcome import Outcome
 from clarion.domain.sender import Sender
-from clarion.rendering.email import WireEmail
+from clarion.rendering.message import WireMessage
+
+M = TypeVar("M", bound=WireMessage)
 
 
-class Window:
+class Window(Generic[M]):
     """Messages whose intent is committed and that go on the wire together; collects their outcomes.
 
     One that `is_urgent` goes before every message that waits in the same channel and is not.
@@ -26,7 +28,7 @@ class Window:
 
     __slots__ = ("_done", "_fresh", "_open", "is_urgent", "messages")
 
-    def __init__(self, messages: Sequence[WireEmail], *, is_urgent: bool = False) -> None:
+    def __init__(self, messages: Sequence[M], *, is_urgent: bool = False) -> None:
         self.messages = messages
         self.is_urgent = is_urgent
         self._open = set(range(len(messages)))
@@ -64,10 +66,10 @@ class Window:
         return True
 
 
-class Channel(Protocol):
-    """One sender's way out. Safe to use from one event loop."""
+class Channel(Protocol[M]):
+    """One sender's way out for its kind of message. Safe to use from one event loop."""
 
-    def send(self, window: Window) -> None:
+    def send(self, window: Window[M]) -> None:
         """Queues a window and returns at once; each message's outcome arrives through `window.settle`.
 
         Every message settles: sent, failed, retry or unknown. `unknown` only when its last byte was written.
@@ -86,10 +88,10 @@ class Channel(Protocol):
 class Prober(Protocol):
     """Asks a sender whether it can be reached, for whoever is about to start something over it."""
 
-    async def probe(self, sender: Sender, sealed_password: bytes | None) -> Outcome:
+    async def probe(self, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
         """Connects, greets, secures and logs in, unless that worked a moment ago; `sent` means it answers.
 
         Raises:
-            Unavailable: no configured key opens the seal on the sender's password.
+            Unavailable: no configured key opens the seal on the sender's secrets.
         """
         ...

@@ -20,7 +20,7 @@ class Way(NamedTuple):
     """A sender by which a batch may go: the one its run names, or one of that one's pool."""
 
     sender: Sender
-    password_sealed: bytes | None
+    secrets_sealed: bytes | None
 
 
 class DueForTrial(NamedTuple):

@@ -1,4 +1,4 @@
-"""Storage of senders, and the seal on their passwords.
+"""Storage of senders, and the seal on their secrets.
 
 Connects to nothing; that is `channel`. Implemented by the store of the same name and `adapters/sealing`.
 """
@@ -24,14 +24,14 @@ class Sealer(Protocol):
 
 
 class Senders(Protocol):
-    """Senders of one account; their passwords are stored sealed and never listed."""
+    """Senders of one account; their secrets are stored sealed and never listed."""
 
-    async def add(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
+    async def add(self, account_id: Id, sender: Sender, secrets_sealed: bytes | None) -> bool:
         """Stores a new sender; False when the name is taken."""
         ...
 
     async def get(self, account_id: Id, sender_id: Id) -> Sender | None:
-        """The sender without its password."""
+        """The sender without its secrets."""
         ...
 
     async def page(self, account_id: Id, after: Id | None, limit: int) -> list[Sender]:
@@ -42,18 +42,22 @@ class Senders(Protocol):
         """Every sender of a pool."""
         ...
 
-    async def replace(self, account_id: Id, sender: Sender, password_sealed: bytes | None) -> bool:
-        """Stores every field anew (the password too); False when the name is taken."""
+    async def replace(self, account_id: Id, sender: Sender, secrets_sealed: bytes | None) -> bool:
+        """Stores every field anew (the secrets too); False when the name is taken."""
         ...
 
     async def remove(self, account_id: Id, sender_id: Id) -> bool:
         """Deletes it; False when a campaign uses it."""
         ...
 
-    async def get_with_password(self, account_id: Id, sender_id: Id) -> tuple[Sender, bytes | None] | None:
-        """The sender, and its password as it was sealed."""
+    async def get_with_secrets(self, account_id: Id, sender_id: Id) -> tuple[Sender, bytes | None] | None:
+        """The sender, and its secrets as they were sealed."""
         ...
 
-    async def sealed_password(self, sender_id: Id) -> bytes | None:
-        """The password as it was sealed."""
+    async def find_anywhere(self, sender_id: Id) -> tuple[Id, Sender, bytes | None] | None:
+        """A sender of any account, for its provider's calls: whose it is, and its secrets as they were sealed."""
+        ...
+
+    async def sealed_secrets(self, sender_id: Id) -> bytes | None:
+        """Its secrets as they were sealed."""
         ...

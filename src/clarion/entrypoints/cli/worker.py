@@ -13,13 +13,13 @@ import uvloop
 
 from clarion.bootstrap import open_app
 from clarion.domain.campaign import Lane
-from clarion.domain.sender import CHANNELS
+from clarion.domain.channel import ChannelName
 from clarion.entrypoints.cli.child import as_child
 from clarion.setting_rules import some_of
 from clarion.settings import Settings
 
 _EVERY_LANE = ",".join(Lane)
-_EVERY_CHANNEL = ",".join(CHANNELS)
+_EVERY_CHANNEL = ",".join(ChannelName)
 
 
 def _chosen(option: str, text: str, *choices: str) -> tuple[str, ...]:
@@ -43,13 +43,13 @@ def worker(
     some must send every lane. SIGTERM lets what is on the wire finish.
     """
     of_lanes = tuple(Lane(lane) for lane in _chosen("--lanes", lanes, *Lane))
-    of_channels = _chosen("--channels", channels, *CHANNELS)
+    of_channels = tuple(ChannelName(name) for name in _chosen("--channels", channels, *ChannelName))
     with as_child("worker") as settings:
         code = uvloop.run(_work(settings, of_lanes, of_channels))
     sys.exit(code)
 
 
-async def _work(settings: Settings, lanes: tuple[Lane, ...], channels: tuple[str, ...]) -> int:
+async def _work(settings: Settings, lanes: tuple[Lane, ...], channels: tuple[ChannelName, ...]) -> int:
     from clarion.entrypoints.worker import run  # noqa: PLC0415 - the other commands do without it
 
     async with open_app(settings, pool_size=settings.worker_pool_size, role="worker") as app:

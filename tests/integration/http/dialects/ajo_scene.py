@@ -17,14 +17,14 @@ from tests.support.workers import SEALER, working
 from clarion.application import access, campaigns, contacts, groups, lifecycle, senders, suppressions
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.contacts import ContactDraft
-from clarion.application.senders import SenderDraft
+from clarion.application.sender_rules import SenderDraft
 from clarion.bootstrap import App
 from clarion.domain.access import Account, ApiKey
 from clarion.domain.campaign import Campaign, CampaignKind, Category
 from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id, as_uuid
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 from clarion.domain.suppression import SuppressionReason
 from clarion.entrypoints.worker import Worker
 from clarion.rendering.translation import Syntax, translate

@@ -18,13 +18,13 @@ from tests.support.workers import SEALER
 from clarion.application import access, campaigns, contacts, groups, lifecycle, notices, runs, senders
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.contacts import ContactDraft
-from clarion.application.senders import SenderDraft
+from clarion.application.sender_rules import SenderDraft
 from clarion.bootstrap import App
 from clarion.domain.access import Account, Permission
 from clarion.domain.campaign import Campaign, Category, Run
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 from clarion.rendering.translation import Syntax, translate
 
 OWNER = "analyst@acme.example"

@@ -14,10 +14,11 @@ from tests.support.sink import Sink
 from tests.support.workers import SEALER, working
 
 from clarion.adapters.postgres.database import PostgresDatabase
-from clarion.application.senders import SenderDraft, create_sender
+from clarion.application.sender_rules import SenderDraft
+from clarion.application.senders import create_sender
 from clarion.bootstrap import App
 from clarion.domain.ids import Id, parse_uuid
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 
 PEOPLE = 600
 

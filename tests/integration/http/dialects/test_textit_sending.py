@@ -16,10 +16,11 @@ from tests.support.sink import Sink
 from tests.support.workers import SEALER, working
 
 from clarion.adapters.postgres.database import PostgresDatabase
-from clarion.application.senders import SenderDraft, create_sender
+from clarion.application.sender_rules import SenderDraft
+from clarion.application.senders import create_sender
 from clarion.bootstrap import App
 from clarion.domain.ids import Id
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 
 NO_RECIPIENT = {"non_field_errors": ["Must provide either urns, contacts or groups."]}
 NO_TEXT = {"non_field_errors": ["Must provide either text or attachments."]}

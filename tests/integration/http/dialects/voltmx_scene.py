@@ -15,10 +15,10 @@ from tests.support.workers import SEALER
 
 from clarion.application import access, contacts, senders
 from clarion.application.contacts import ContactDraft
-from clarion.application.senders import SenderDraft
+from clarion.application.sender_rules import SenderDraft
 from clarion.bootstrap import App
 from clarion.domain.access import Account, ApiKey, Permission
-from clarion.domain.sender import Security
+from clarion.domain.providers.provider import Security
 
 OWNER = "ada@lovelace.example"
 MAIL = {

@@ -12,7 +12,7 @@ import re
 import ssl
 from contextlib import suppress
 
-from clarion.adapters.channels.smtp.backlog import Backlog
+from clarion.adapters.channels.backlog import Backlog
 from clarion.adapters.channels.smtp.capabilities import Capabilities
 from clarion.adapters.channels.smtp.chunked import ChunkedExchange
 from clarion.adapters.channels.smtp.connection import Connection
@@ -21,8 +21,9 @@ from clarion.adapters.channels.smtp.opening import OpeningFailed, open_connectio
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
-from clarion.domain.sender import SmtpRelay
+from clarion.domain.providers.smtp import SmtpRelay
 from clarion.failpoints import failpoint
+from clarion.rendering.email import WireEmail
 
 AnyExchange = Exchange | ChunkedExchange
 
@@ -48,7 +49,7 @@ class SmtpChannel:
         self._helo_name = helo_name
         self._timeouts = timeouts or Timeouts()
         self._tls: ssl.SSLContext | None = None
-        self._backlog = Backlog()
+        self._backlog: Backlog[WireEmail] = Backlog()
         self._exchanges: set[AnyExchange] = set()
         self._idle: list[AnyExchange] = []
         self._sends_ahead = True
@@ -67,7 +68,7 @@ class SmtpChannel:
 
     # the Channel contract
 
-    def send(self, window: Window) -> None:
+    def send(self, window: Window[WireEmail]) -> None:
         """Queues a window and returns at once; every message of it settles."""
         if self._closing:
             for index in range(len(window.messages)):
@@ -114,7 +115,7 @@ class SmtpChannel:
 
     # what the exchanges ask for; `take` is the backlog's own, to spare a call a message
 
-    def give_back(self, window: Window, index: int) -> bool:
+    def give_back(self, window: Window[WireEmail], index: int) -> bool:
         """Queues a message again, in front, once."""
         if self._closing or not self._backlog.give_back(window, index, self._now()):
             return False

@@ -21,6 +21,7 @@ from clarion.adapters.channels.smtp.supply import Supply, Taken
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
+from clarion.rendering.email import WireEmail
 
 AHEAD: Final = 4
 """Messages on their way at once over one connection."""
@@ -35,7 +36,7 @@ class _Flight:
 
     __slots__ = ("index", "is_refused", "size", "stage", "window")
 
-    def __init__(self, window: Window, index: int, size: int) -> None:
+    def __init__(self, window: Window[WireEmail], index: int, size: int) -> None:
         self.window = window
         self.index = index
         self.size = size

@@ -21,7 +21,8 @@ from clarion.adapters.channels.smtp.outcomes import Phase, refused_opening
 from clarion.adapters.channels.smtp.replies import GarbledReply, Reply, parse_reply
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.domain.outcome import Outcome, Reason
-from clarion.domain.sender import Security, SmtpRelay
+from clarion.domain.providers.provider import Security
+from clarion.domain.providers.smtp import SmtpRelay
 
 
 class OpeningFailed(Exception):

@@ -12,6 +12,7 @@ from clarion.adapters.channels.smtp.outcomes import Phase
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.failpoints import failpoint
+from clarion.rendering.email import WireEmail
 
 if TYPE_CHECKING:
     from clarion.adapters.channels.smtp.chunked import ChunkedExchange
@@ -57,11 +58,11 @@ def patience(stage: int, timeouts: Timeouts) -> float:
 class Owner(Protocol):
     """Who hands out messages and wants to know how the connection fares."""
 
-    def take(self) -> tuple[Window, int] | None:
+    def take(self) -> tuple[Window[WireEmail], int] | None:
         """The next waiting message."""
         ...
 
-    def give_back(self, window: Window, index: int) -> bool:
+    def give_back(self, window: Window[WireEmail], index: int) -> bool:
         """Lets another connection have a message whose data was not written; False when it had that chance before."""
         ...
 

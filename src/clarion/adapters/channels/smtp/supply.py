@@ -12,8 +12,9 @@ from clarion.adapters.channels.smtp.envelope import Addresser
 from clarion.adapters.channels.smtp.stages import Owner
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome
+from clarion.rendering.email import WireEmail
 
-Taken = tuple[Window, int, bytes, bytes]
+Taken = tuple[Window[WireEmail], int, bytes, bytes]
 """A message in a connection's hands: its window, its place there, its command group, its data."""
 
 
@@ -25,7 +26,7 @@ class Supply:
     def __init__(self, owner: Owner, can: Capabilities, *, limit: int) -> None:
         self._addresser = Addresser(can)
         self._left = limit
-        self._take: Callable[[], tuple[Window, int] | None] = owner.take
+        self._take: Callable[[], tuple[Window[WireEmail], int] | None] = owner.take
 
     @property
     def ended(self) -> bool:

@@ -148,7 +148,7 @@ async def test(call: Call[TestInput, Nothing]) -> TestView:
 
 async def _send(call: Call[TestInput, Nothing], mail: TestMail) -> list[Outcome]:
     """One outcome per message; what is still open when patience ends may or may not have been sent."""
-    channel = call.edge.app.channels.fresh(mail.sender, mail.sealed_password)
+    channel = call.edge.app.channels.fresh(mail.sender, mail.sealed_secrets)
     window = Window(mail.messages)
     try:
         channel.send(window)

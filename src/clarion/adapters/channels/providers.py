@@ -1,0 +1,35 @@
+"""Which channel speaks to which provider, and what reads the provider's calls. The only place that knows all of them.
+
+A new provider adds one line to each table. Where to read next: `registry`, which keeps the channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from clarion.adapters.channels.ground import Ground
+from clarion.adapters.channels.smtp.channel import SmtpChannel
+from clarion.application.ports.channel import Channel
+from clarion.application.ports.receipts import Callbacks
+from clarion.domain.providers import Provider, ProviderName
+from clarion.domain.providers.smtp import SmtpRelay
+
+Secrets = Mapping[str, str]
+
+
+def open_channel(provider: Provider, secrets: Secrets, ground: Ground) -> Channel[Any]:
+    """The channel that speaks to this provider; connects at its first message."""
+    return _CHANNELS[provider.name](provider, secrets, ground)
+
+
+def _smtp(relay: SmtpRelay, secrets: Secrets, ground: Ground) -> SmtpChannel:
+    return SmtpChannel(replace(relay, password=secrets.get("password")), helo_name=ground.helo_name)
+
+
+_CHANNELS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Channel[Any]]]] = {
+    ProviderName.SMTP: _smtp,
+}
+CALLBACKS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Callbacks]]] = {}
+"""What reads the calls of each provider that makes any."""
