@@ -31,8 +31,8 @@ _MEMBERS: Final = "d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND (b.seqs IS NULL
 _RECIPIENTS: Final = """
 SELECT d.seq, d.address, {key}, d.attempts,
        CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
-            WHEN c.status <> 'active' THEN 'contact_blocked' END, d.given{columns}
-FROM delivery AS d LEFT JOIN contact AS c ON c.id = d.contact_id
+            WHEN c.status <> 'active' THEN 'contact_blocked'{barred} END, d.given{columns}
+FROM delivery AS d LEFT JOIN contact AS c ON c.id = d.contact_id{join}
 WHERE d.run_id = $1 AND d.seq BETWEEN $2 AND $3 AND ($4::int[] IS NULL OR d.seq = ANY($4))
   AND d.state = 'pending' AND (d.not_before IS NULL OR d.not_before <= now())
 ORDER BY d.seq
@@ -44,6 +44,12 @@ _KEY: Final = {
     ChannelName.SMS: "d.address",
     ChannelName.PUSH: "NULL",
 }
+
+# index: device_pkey. A device may have been retired, or given to somebody else, since the audience was frozen.
+_WITH_DEVICE: Final = " LEFT JOIN device AS v ON v.id = d.device_id"
+_DEVICE_GONE: Final = """
+            WHEN d.device_id IS NOT NULL AND (v.id IS NULL OR v.retired_at IS NOT NULL OR v.contact_id <> d.contact_id)
+            THEN 'no_address'"""
 
 # One statement and one commit: the text is in migration 0010, where it may take the account's lock before it looks.
 _TURN: Final = f"SELECT run_state, holds_lease, granted FROM turn({', '.join(f'${n}' for n in range(1, 28))})"
@@ -174,8 +180,13 @@ class BatchStore:
     async def recipients(self, batch: ClaimedBatch, columns: frozenset[str]) -> list[Recipient]:
         """Reads the pending, due deliveries of a batch with just the contact columns its plan needs."""
         wanted = [column for column in _CONTACT_COLUMNS if column in columns]
-        columns_asked = "".join(f", c.{column}" for column in wanted)
-        query = _RECIPIENTS.format(key=_KEY[batch.channel], columns=columns_asked)
+        is_push = batch.channel is ChannelName.PUSH
+        query = _RECIPIENTS.format(
+            key=_KEY[batch.channel],
+            columns="".join(f", c.{column}" for column in wanted),
+            barred=_DEVICE_GONE if is_push else "",
+            join=_WITH_DEVICE if is_push else "",
+        )
         names = [_CONTACT_COLUMNS[column] for column in wanted]
         rows = await self._connection.fetch(query, batch.run_id, batch.first_seq, batch.last_seq, batch.seqs)
         return [
