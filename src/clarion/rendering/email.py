@@ -17,7 +17,7 @@ BOUNDARIES: Final = 4
 """How often a message of ours holds its boundary: announced once, then around two parts."""
 
 _PART_HEAD = "\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-_BOUNDARY = re.compile(rb'boundary="([^"]+)"')
+_BOUNDARY = re.compile(rb'\r\n boundary="([^"]+)"\Z')  # the last of the headers: a subject may say so as well
 _AS_IS = b"Content-Transfer-Encoding: 8bit"
 
 
