@@ -121,7 +121,7 @@ async def test_a_name_that_nothing_has_is_warned_of_once_and_one_of_the_context_
         seen = await activation.activate(tx, account_id=made.account_id, campaign_id=made.campaign_id, links=LINKS)
     assert sum("contact.nick" in warning for warning in seen.warnings) == 1
     assert not any("context.code" in warning for warning in seen.warnings)
-    known = {variable.name: (variable.is_known, variable.missing_for) for variable in seen.variables}
+    known = {variable.name: (variable.is_known, variable.missing_for) for variable in seen.forecast.variables}
     assert known == {"contact.nick": (False, 1), "context.code": (True, 0)}
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from clarion.application.ports.runs import RunSource
-from clarion.domain.campaign import Campaign, Category, Part
+from clarion.domain.campaign import Campaign, Category
 from clarion.domain.channel import ChannelName
 from clarion.domain.contact import Contact
 from clarion.domain.content import EmailContent
@@ -64,27 +64,30 @@ def plan_of_campaign(
     campaign: Campaign, email: EmailContent, *, account_id: Id, account_name: str, sender: Sender | None, links: Links
 ) -> EmailPlan:
     """Compiles the email of a campaign that has no run yet; its links belong to no delivery and lead nowhere."""
-    facts = _facts_of_campaign(campaign, account_id, account_name, email.from_ or (sender and sender.from_address))
+    from_ = email.from_ or (sender.from_address if sender else None)
+    facts = _facts_of_campaign(campaign, account_id, account_name, from_)
     return compile_email(email, facts=replace(facts, reply_to=email.reply_to), links=links)
 
 
 def plan_of_part(
-    campaign: Campaign, part: Part, *, account_id: Id, account_name: str, sender: Sender | None, links: Links
+    campaign: Campaign, channel: ChannelName, *, account_id: Id, account_name: str, sender: Sender | None, links: Links
 ) -> Plan:
-    """Compiles what a campaign says on one of its parts before it has a run.
+    """Compiles what a campaign says on a channel, as this sender would send it, before it has a run.
 
     Raises:
         Invalid: the message cannot go by this sender, a push message that is too large for it, say.
     """
-    facts = _facts_of_campaign(campaign, account_id, account_name, sender and sender.from_address)
-    if part.channel is ChannelName.SMS and campaign.sms:
+    facts = _facts_of_campaign(campaign, account_id, account_name, sender.from_address if sender else None)
+    if channel is ChannelName.SMS and campaign.sms:
         return compile_sms(campaign.sms, facts=facts, sender=sender, links=links)
-    if part.channel is ChannelName.PUSH and campaign.push:
+    if channel is ChannelName.PUSH and campaign.push:
         return compile_push(campaign.push, facts=facts, sender=sender, links=links)
     if campaign.email is None:
-        raise Invalid(Problem(f"message.{part.channel}", "required", "there is no message to send"))
-    named = {"account_id": account_id, "account_name": account_name}
-    return plan_of_campaign(campaign, campaign.email, **named, sender=sender, links=links)
+        raise Invalid(Problem(f"message.{channel}", "required", "there is no message to send"))
+    email = campaign.email
+    return plan_of_campaign(
+        campaign, email, account_id=account_id, account_name=account_name, sender=sender, links=links
+    )
 
 
 def _facts_of_campaign(campaign: Campaign, account_id: Id, account_name: str, from_: str | None) -> RunFacts:

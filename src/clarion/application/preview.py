@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from clarion.application.campaigns import get_campaign
-from clarion.application.messages import STRANGER, facts_of, plan_of_campaign
+from clarion.application.messages import STRANGER, facts_of, plan_of_campaign, plan_of_part
 from clarion.application.ports import Transaction
 from clarion.domain.campaign import Campaign
+from clarion.domain.channel import ChannelName
 from clarion.domain.contact import Contact
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id
@@ -23,7 +24,11 @@ from clarion.rendering.context import LookedOver, look_over
 from clarion.rendering.email import WireEmail
 from clarion.rendering.headers import date_header
 from clarion.rendering.links import Links
-from clarion.rendering.plan import EmailPlan, Preview, Refusal
+from clarion.rendering.message import Plan, Refusal
+from clarion.rendering.plan import EmailPlan, Preview
+from clarion.rendering.push import WirePush
+from clarion.rendering.push_plan import PushPlan
+from clarion.rendering.sms_plan import SmsPlan, Worded
 from clarion.rendering.templates import RenderFault
 
 TEST_LIMIT: Final = 10
@@ -42,6 +47,16 @@ class TestMail:
     messages: tuple[WireEmail, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """A campaign's messages as one person would get them, by channel; None where nothing is said."""
+
+    email: Preview | None
+    sms: Worded | None
+    push: WirePush | None
+    warnings: tuple[str, ...]
+
+
 async def preview(
     tx: Transaction,
     *,
@@ -50,23 +65,64 @@ async def preview(
     contact_id: Id | None,
     links: Links,
     context: Mapping[str, Any] | None = None,
-) -> Preview:
-    """Renders the campaign's message as one contact would see it; without a contact every name is empty.
+) -> Previews:
+    """Renders the campaign's messages as one contact would see them; without a contact every name is empty.
 
-    `context` is what a call or the start of a run would say.
+    `context` is what a call or the start of a run would say. Where the contact has no number or no device, the message
+    is shown as somebody's with one.
 
     Raises:
         NotFound: the campaign or the contact is unknown or another account's.
         Conflict: `WORKFLOW_NOT_READY` when there is no message yet.
-        Invalid: the message cannot be rendered with this contact's data.
+        Invalid: a message cannot be rendered with this contact's data.
     """
-    _, plan, _ = await _compiled(tx, account_id, campaign_id, links, mark="")
-    contact = await _contact(tx, account_id, contact_id)
+    campaign = await get_campaign(tx, account_id=account_id, campaign_id=campaign_id)
+    if not campaign.said_on:
+        raise Conflict("WORKFLOW_NOT_READY", "The campaign has no message")
+    contact, said = await _contact(tx, account_id, contact_id), _said(context)
+    account = await tx.accounts.find(account_id)
+    found: dict[ChannelName, Preview | Worded | WirePush] = {}
+    warnings: list[str] = []
+    for channel in campaign.said_on:
+        sender_id = next(iter(campaign.senders_of(channel)), None)
+        plan = plan_of_part(
+            campaign,
+            channel,
+            account_id=account_id,
+            account_name=account.name if account else "",
+            sender=await tx.senders.get(account_id, sender_id) if sender_id else None,
+            links=links,
+        )
+        seen = _seen(plan, contact, said)
+        if isinstance(seen, Refusal):
+            raise Invalid(_unrendered(seen))
+        found[channel] = seen
+        warnings += [*plan.warnings, *_unreached(plan, contact)]
+    email, sms, push = (found.get(channel) for channel in ChannelName)
+    return Previews(
+        email=email if isinstance(email, Preview) else None,
+        sms=sms if isinstance(sms, Worded) else None,
+        push=push if isinstance(push, WirePush) else None,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _seen(plan: Plan, contact: Contact | None, said: LookedOver) -> Preview | Worded | WirePush | Refusal:
+    facts = facts_of(contact)
+    if isinstance(plan, SmsPlan):
+        return plan.worded(0, facts, said)
+    if isinstance(plan, PushPlan):
+        return plan.preview(facts, said)
     address = contact.email if contact and contact.email else STRANGER
-    seen = plan.preview(address, facts_of(contact), date_header(datetime.now(UTC)), _said(context))
-    if isinstance(seen, Refusal):
-        raise Invalid(_unrendered(seen))
-    return seen
+    return cast("EmailPlan", plan).preview(address, facts, date_header(datetime.now(UTC)), said)
+
+
+def _unreached(plan: Plan, contact: Contact | None) -> list[str]:
+    """Why a contact's number is sent nothing, whatever the text message says."""
+    if not isinstance(plan, SmsPlan) or contact is None or contact.phone is None:
+        return []
+    way = plan.way(contact.phone)
+    return [f"the contact gets no text message: {way.detail}"] if isinstance(way, Refusal) else []
 
 
 async def compose_test(

@@ -12,8 +12,11 @@ from clarion.application.contact_rules import Refusal, read_phone
 from clarion.application.ports import Transaction
 from clarion.domain.campaign import Campaign, Part
 from clarion.domain.channel import ChannelName
+from clarion.domain.device import PLATFORM_OF, Device, Platform
 from clarion.domain.errors import Conflict, Invalid, Problem
-from clarion.domain.ids import Id
+from clarion.domain.ids import Id, parse_id
+from clarion.domain.providers.push import Apns, Fcm, WebPush
+from clarion.domain.push_address import WebSubscription
 from clarion.rendering.addresses import AddressFault, parse_mailbox
 
 
@@ -35,6 +38,9 @@ async def testing(
     if strange:
         raise Invalid.of(strange)
     found = {}
+    if ChannelName.PUSH in addresses:
+        part, address = await _device(tx, account_id, campaign, addresses[ChannelName.PUSH])
+        found[part] = address
     for part in campaign.parts:
         if part.channel is ChannelName.EMAIL:
             found[part] = await _own_mailbox(tx, account_id, campaign, part.sender_id)
@@ -43,7 +49,30 @@ async def testing(
     if not found:
         missing = ", ".join(sorted(said))
         raise Invalid(Problem("testAddresses", "required", f"a test by {missing} needs an address to go to"))
-    return found
+    return {part: found[part] for part in campaign.parts if part in found}
+
+
+async def _device(tx: Transaction, account_id: Id, campaign: Campaign, text: str) -> tuple[Part, str]:
+    """The part that serves this device, and its address."""
+    device_id = parse_id(text)
+    device = await tx.devices.get(account_id, device_id) if device_id else None
+    if device is None or device.retired_at is not None:
+        raise Invalid(Problem("testAddresses.push", "exists", "there is no such device that is written to"))
+    for part in campaign.parts:
+        sender = await tx.senders.get(account_id, part.sender_id) if part.channel is ChannelName.PUSH else None
+        provider = sender.provider if sender else None
+        if not isinstance(provider, Fcm | Apns | WebPush):
+            continue
+        if (provider.app, PLATFORM_OF[provider.name]) == (device.app, device.platform):
+            return part, _address_of(device)
+    raise Invalid(Problem("testAddresses.push", "channel", "none of the campaign's push senders serves this device"))
+
+
+def _address_of(device: Device) -> str:
+    """What a delivery to this device has as its address."""
+    if device.platform is not Platform.WEB:
+        return device.token
+    return WebSubscription(device.token, device.p256dh or "", device.auth or "").packed()
 
 
 async def _own_mailbox(tx: Transaction, account_id: Id, campaign: Campaign, sender_id: Id) -> str:

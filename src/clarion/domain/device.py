@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from clarion.domain.ids import Id
+from clarion.domain.providers.provider import ProviderName
 
 
 class Platform(StrEnum):
@@ -19,6 +21,14 @@ class Platform(StrEnum):
     IOS = "ios"
     ANDROID = "android"
     WEB = "web"
+
+
+PLATFORM_OF: Final = {
+    ProviderName.APNS: Platform.IOS,
+    ProviderName.FCM: Platform.ANDROID,
+    ProviderName.WEB_PUSH: Platform.WEB,
+}
+"""Whose devices a push service reaches: tokens of other services mean nothing to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

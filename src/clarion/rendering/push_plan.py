@@ -84,6 +84,10 @@ class PushPlan:
         octets = self._limit.count(push)
         return push if octets <= self._limit.octets else Refusal(Reason.TOO_BIG, _too_big(self._limit, octets))
 
+    def preview(self, contact: Mapping[str, object], context: LookedOver = NO_CONTEXT) -> WirePush | Refusal:
+        """The message as somebody would see it, to no device."""
+        return self._written(0, WebSubscription("", "", ""), contact, context)
+
     def excess(self, contact: Mapping[str, object], context: LookedOver = NO_CONTEXT) -> str | None:
         """By how much the message to this contact is larger than the provider takes; None when it fits, or there is
         none.

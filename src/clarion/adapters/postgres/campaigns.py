@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import asyncpg
 import msgspec
 
-from clarion.adapters.postgres import audience
+from clarion.adapters.postgres import audience, audience_data
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.hindrances import HINDRANCES
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Category, ChannelPolicy
@@ -122,8 +122,6 @@ _KNOWN_CONTACTS: Final = """
 SELECT id FROM contact WHERE id = ANY($2::bytea[]) AND account_id = $1 AND deleted_at IS NULL
 """
 
-_PLAIN_COLUMNS: Final = frozenset({"external_id", "email", "phone", "first_name", "last_name", "language", "timezone"})
-
 
 class CampaignStore:
     """Implements `application.ports.campaigns.Campaigns` on one connection."""
@@ -226,23 +224,13 @@ class CampaignStore:
         self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], paths: list[tuple[str, ...]]
     ) -> dict[tuple[str, ...], int]:
         """Counts, in one pass over the audience, who has nothing at each path: a column, or `attributes` and keys."""
-        if not paths:
-            return {}
-        members, values = audience.members(account_id, campaign, rules)
-        first = len(values) + 1
-        counts = [
-            f"count(*) FILTER (WHERE coalesce(c.{path[0]}, '') = '')"
-            if path[0] in _PLAIN_COLUMNS
-            else f"count(*) FILTER (WHERE coalesce(c.attributes #>> ${place}::text[], '') = '')"
-            for place, path in enumerate(paths, start=first)
-        ]
-        used = ", ".join(f"${place}::text[] IS NULL" for place in range(first, first + len(paths)))
-        query = f"""
-            SELECT {", ".join(counts)}, {used}
-            FROM ({members}) AS m JOIN contact AS c ON c.id = m.contact_id
-        """
-        row = await self._connection.fetchrow(query, *values, *(list(path[1:]) for path in paths))
-        return {path: count for path, count in zip(paths, row or (), strict=False) if count}
+        return await audience_data.count_missing(self._connection, account_id, campaign, rules, paths)
+
+    async def longest(
+        self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], paths: list[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], str]:
+        """Finds, in one pass over the audience, the longest value at each path, as text."""
+        return await audience_data.longest(self._connection, account_id, campaign, rules, paths)
 
 
 _CONTENTS: Final = {"email": EmailContent, "sms": SmsContent, "push": PushContent}

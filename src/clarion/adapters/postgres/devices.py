@@ -27,6 +27,9 @@ SET contact_id = excluded.contact_id, platform = excluded.platform, p256dh = exc
 RETURNING {_DEVICE}
 """
 
+# index: device_pkey.
+_GET: Final = f"SELECT {_DEVICE} FROM device WHERE id = $2 AND account_id = $1"
+
 # index: device_by_contact.
 _LIST: Final = f"SELECT {_DEVICE} FROM device WHERE contact_id = $2 AND account_id = $1 ORDER BY id"
 
@@ -69,6 +72,11 @@ class DeviceStore:
         )
         device = _device(row)
         return device, device.id == id_
+
+    async def get(self, account_id: Id, device_id: Id) -> Device | None:
+        """Reads one device of the account."""
+        row = await self._connection.fetchrow(_GET, account_id, device_id)
+        return _device(row) if row else None
 
     async def list_of(self, account_id: Id, contact_id: Id) -> list[Device]:
         """Reads a contact's devices in the order they were first registered."""

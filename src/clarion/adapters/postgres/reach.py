@@ -13,11 +13,9 @@ from typing import Final
 from clarion.adapters.postgres.connection import Connection
 from clarion.domain.campaign import ChannelPolicy
 from clarion.domain.channel import ChannelName
+from clarion.domain.device import PLATFORM_OF
 from clarion.domain.ids import Id
 from clarion.domain.providers.provider import ProviderName
-
-PLATFORMS: Final = {ProviderName.APNS: "ios", ProviderName.FCM: "android", ProviderName.WEB_PUSH: "web"}
-"""The platform whose devices a push service reaches."""
 
 # index: sender_pkey.
 _APPS: Final = "SELECT id, provider, config ->> 'app' AS app FROM sender WHERE id = ANY($1::bytea[])"
@@ -57,7 +55,7 @@ async def ways_of(connection: Connection, senders: Sequence[tuple[ChannelName, I
     """What each of these parts is, with the devices that push senders serve."""
     pushing = [sender_id for channel, sender_id in senders if channel is ChannelName.PUSH]
     rows = await connection.fetch(_APPS, pushing) if pushing else []
-    apps = {row["id"]: (row["app"] or "", PLATFORMS[ProviderName(row["provider"])]) for row in rows}
+    apps = {row["id"]: (row["app"] or "", PLATFORM_OF[ProviderName(row["provider"])]) for row in rows}
     return [Way(channel, *apps.get(sender_id, ("", ""))) for channel, sender_id in senders]
 
 

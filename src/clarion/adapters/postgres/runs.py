@@ -1,7 +1,7 @@
-"""Runs: reporting on them, moving them and closing them.
+"""Runs: moving them and closing them.
 
-A run is over when its rows say so. Where to read next: `opening`, which makes a run, and `freezing`, which writes the
-rows that `batches` then moves.
+A run is over when its rows say so. Where to read next: `opening`, which makes a run, `freezing`, which writes the rows
+that `batches` then moves, and `run_reports`, which reads them.
 """
 
 from __future__ import annotations
@@ -9,64 +9,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import asyncpg
 import msgspec
 
-from clarion.adapters.postgres import audience, freezing
+from clarion.adapters.postgres import audience, freezing, run_reports
 from clarion.adapters.postgres.connection import Connection
-from clarion.adapters.postgres.hindrances import HINDRANCES
 from clarion.adapters.postgres.opening import due_rechecks, open_run, reread
 from clarion.application.ports.runs import Opening, Rechecked, RunSource, Slice, StateCount
 from clarion.domain.campaign import RUN_TRANSITIONS, AudienceCount, Campaign, Category, Run, RunState
 from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent, PushContent, SmsContent
-from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
 from clarion.domain.segment import Rule
 
-_COLUMNS: Final = f"""
-r.id, r.number, r.campaign_id, c.name AS campaign_name, r.ordinal, r.state, r.state_reason, r.category,
-r.selected_count, r.snapshot_done, r.started_at, r.finished_at, r.test_address, r.accepts_until, r.recheck_at,
-r.removed_at, {HINDRANCES.format(row="r", active="sending")}
-"""
-
-# index: run_pkey.
-_GET: Final = f"""
-SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id WHERE r.account_id = $1 AND r.id = $2
-"""
-
-# index: run_by_account.
-_LIST: Final = f"""
-SELECT {_COLUMNS} FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id
-WHERE r.account_id = $1 AND r.id > $2 AND ($3::bytea IS NULL OR r.campaign_id = $3) ORDER BY r.id LIMIT $4
-"""
-
-# index: run_rollup_by_run, run_pkey, delivery_pkey by run. A removed run has its rollup and nothing else.
-_COUNTS: Final = """
-SELECT state, reason, count FROM run_rollup WHERE run_id = $1
-UNION ALL
-SELECT state, reason, count(*) FROM delivery
-WHERE run_id = $1 AND (SELECT removed_at IS NULL FROM run WHERE id = $1) GROUP BY state, reason
-ORDER BY 3 DESC
-"""
-
-# index: run_by_campaign. What is ended while its audience is read again is not read to its end.
+# index: run_by_campaign. What is ended while its audience is read again is not read to its end. Locked in the order of
+# their ids, as whoever freezes an audience does.
 _MOVE_ACTIVE: Final = """
+WITH held AS (
+    SELECT id FROM run WHERE campaign_id = $1 AND state = ANY($4::text[]) ORDER BY id FOR UPDATE
+)
 UPDATE run SET state = $2, state_reason = $3,
     recheck_at = CASE WHEN $2 IN ('stopped', 'failed') THEN NULL ELSE recheck_at END,
     snapshot_done = snapshot_done OR ($2 IN ('stopped', 'failed') AND read_at > started_at)
-WHERE campaign_id = $1 AND state = ANY($4::text[])
+FROM held WHERE run.id = held.id
 """
 _ACTIVE: Final = """
 SELECT EXISTS (SELECT FROM run
                WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') AND test_address IS NULL)
 """
 
-# index: run_pkey.
+# index: run_pkey, run_by_lead. The leading part reads the audience again; when it fails, the others end with whom they
+# have.
 _FAIL: Final = """
-UPDATE run SET state = 'failed', state_reason = $2, recheck_at = NULL,
-    snapshot_done = snapshot_done OR read_at > started_at
-WHERE id = $1 AND state = ANY($3::text[])
+UPDATE run SET recheck_at = NULL, snapshot_done = snapshot_done OR read_at > started_at,
+    state = CASE WHEN id = $1 THEN 'failed' ELSE state END,
+    state_reason = CASE WHEN id = $1 THEN $2 ELSE state_reason END
+WHERE (id = $1 AND state = ANY($3::text[])) OR (part_of = $1 AND finished_at IS NULL)
 """
 
 # index: run_by_campaign.
@@ -77,24 +54,6 @@ UPDATE run SET accepts_until = now() WHERE campaign_id = $1 AND finished_at IS N
 _CLOSE_RECHECK: Final = """
 UPDATE run SET recheck_at = NULL, snapshot_done = snapshot_done OR read_at > started_at
 WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') RETURNING id
-"""
-
-# index: run_by_campaign, run_rollup_by_run.
-_RUNS_SENT: Final = """
-SELECT r.campaign_id, array_agg(r.id) FILTER (WHERE r.removed_at IS NULL) AS kept,
-       coalesce(sum(removed.count), 0)::bigint AS sent
-FROM run AS r LEFT JOIN LATERAL (
-    SELECT sum(count) AS count FROM run_rollup
-    WHERE run_id = r.id AND state IN ('sent', 'delivered', 'bounced', 'complained')
-) AS removed ON r.removed_at IS NOT NULL
-WHERE r.account_id = $1 AND r.campaign_id = ANY($2::bytea[]) AND r.test_address IS NULL
-GROUP BY r.campaign_id
-"""
-
-# index: delivery_pkey by run. The ids come as a parameter: it tells in which partitions to look.
-_COUNT_SENT: Final = """
-SELECT run_id, count(*) FROM delivery
-WHERE run_id = ANY($1::bytea[]) AND state IN ('sent', 'delivered', 'bounced', 'complained') GROUP BY run_id
 """
 
 # index: run_pkey.
@@ -200,27 +159,20 @@ class RunStore:
         return await reread(self._connection, recheck)
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:
-        """One run of the account."""
-        row = await self._connection.fetchrow(_GET, account_id, run_id)
-        return _run(row) if row else None
+        """One run of the account, by the id of any of its parts."""
+        return await run_reports.get(self._connection, account_id, run_id)
 
     async def page(self, account_id: Id, campaign_id: Id | None, after: Id | None, limit: int) -> list[Run]:
         """A page ordered by id."""
-        return [_run(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", campaign_id, limit)]
+        return await run_reports.page(self._connection, account_id, campaign_id, after, limit=limit)
 
-    async def counts(self, run_id: Id) -> list[StateCount]:
-        """Deliveries by state and reason: counted from the rows while they are kept."""
-        rows = await self._connection.fetch(_COUNTS, run_id)
-        return [StateCount(DeliveryState(state), reason, count) for state, reason, count in rows]
+    async def counts(self, part_id: Id) -> list[StateCount]:
+        """Deliveries of one part by state and reason: counted from the rows while they are kept."""
+        return await run_reports.counts(self._connection, part_id)
 
     async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
         """How many messages of each of these campaigns left."""
-        campaigns = await self._connection.fetch(_RUNS_SENT, account_id, list(campaign_ids))
-        wanted = [run for row in campaigns for run in row["kept"] or ()]
-        found = await self._connection.fetch(_COUNT_SENT, wanted) if wanted else []
-        sent = {row["run_id"]: row["count"] for row in found}
-        totals = {Id(id_): removed + sum(sent.get(run, 0) for run in kept or ()) for id_, kept, removed in campaigns}
-        return {campaign_id: total for campaign_id, total in totals.items() if total}
+        return await run_reports.count_sent(self._connection, account_id, campaign_ids)
 
     async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> int:
         """Moves runs where the table of transitions allows."""
@@ -292,10 +244,3 @@ class RunStore:
 
 def _sources(target: RunState) -> list[RunState]:
     return [state for state, targets in RUN_TRANSITIONS.items() if target in targets]
-
-
-def _run(row: asyncpg.Record) -> Run:
-    facts = dict(row)
-    return Run(
-        **{**facts, "state": RunState(facts["state"]), "category": Category(facts["category"])},
-    )

@@ -100,3 +100,12 @@ class Campaigns(Protocol):
     ) -> dict[tuple[str, ...], int]:
         """For contact columns and attribute paths, how many of the audience have no value there (zero left out)."""
         ...
+
+    async def longest(
+        self, account_id: Id, campaign: Campaign, rules: Sequence[Rule], paths: list[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], str]:
+        """For the same paths, the longest value that anybody of the audience has there, as text (none is left out).
+
+        For `attributes` alone it is the largest object, as JSON.
+        """
+        ...

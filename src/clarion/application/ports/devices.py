@@ -29,6 +29,10 @@ class Devices(Protocol):
         """Stores a device, or takes one with this token over as it is given now; tells whether it is new."""
         ...
 
+    async def get(self, account_id: Id, device_id: Id) -> Device | None:
+        """Reads one device of the account."""
+        ...
+
     async def list_of(self, account_id: Id, contact_id: Id) -> list[Device]:
         """Reads a contact's devices in the order they were first registered, those retired among them."""
         ...

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from clarion.domain.campaign import AudienceCount, Campaign, Category, Run, RunState
+from clarion.domain.campaign import AudienceCount, Campaign, Category, Part, Run, RunState
 from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent, PushContent, SmsContent
 from clarion.domain.delivery import DeliveryState
@@ -42,8 +42,8 @@ class RunSource:
 class Opening:
     """What a run is opened over and with. `campaign` carries the audience, which need not be the stored one.
 
-    With `test_address` every message goes there and nobody's consent is asked. With `rechecks` the audience is read
-    again at the campaign's interval.
+    The run has the campaign's parts. With `test_addresses` it has just these parts, every message of each goes to its
+    address, and nobody's consent is asked. With `rechecks` the audience is read again at the campaign's interval.
     """
 
     run_id: Id
@@ -51,7 +51,7 @@ class Opening:
     rules: Sequence[Rule] = ()
     """Those of the campaign's segments."""
     context: Mapping[str, Any] | None = None
-    test_address: str | None = None
+    test_addresses: Mapping[Part, str] | None = None
     rechecks: bool = False
 
 
@@ -67,7 +67,7 @@ class Rechecked:
 
 @dataclass(frozen=True, slots=True)
 class StateCount:
-    """How many deliveries of a run stand in one state for one reason."""
+    """How many deliveries stand in one state for one reason."""
 
     state: DeliveryState
     reason: str | None
@@ -115,15 +115,18 @@ class Runs(Protocol):
         ...
 
     async def get(self, account_id: Id, run_id: Id) -> Run | None:
-        """One run of the account."""
+        """One run of the account, by the id of any of its parts."""
         ...
 
     async def page(self, account_id: Id, campaign_id: Id | None, after: Id | None, limit: int) -> list[Run]:
         """A page ordered by id."""
         ...
 
-    async def counts(self, run_id: Id) -> list[StateCount]:
-        """Counted from the rows, never from a counter; of a removed run, as they were counted when it was removed."""
+    async def counts(self, part_id: Id) -> list[StateCount]:
+        """The deliveries of one part of a run, whose id is that of its run when it has no other.
+
+        Counted from the rows, never from a counter; of a removed one, as they were counted when it was removed.
+        """
         ...
 
     async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:

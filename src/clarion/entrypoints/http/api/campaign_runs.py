@@ -13,7 +13,8 @@ from msgspec import Meta
 from clarion.application.ports import Transaction
 from clarion.application.starts import CONTEXT_LIMIT, ONLY_LIMIT, StartedRun, email_keys, start_run
 from clarion.domain.access import Permission
-from clarion.entrypoints.http.api.campaign_verbs import AudienceCountView
+from clarion.domain.channel import ChannelName
+from clarion.entrypoints.http.api.campaign_verbs import AudienceCountView, ChannelCountView
 from clarion.entrypoints.http.api.campaigns import ask_first, find
 from clarion.entrypoints.http.api.paging import HexId, as_ids
 from clarion.entrypoints.http.api.runs import RunView
@@ -27,6 +28,20 @@ class RunAudienceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
 
     groups: Annotated[list[HexId], Meta(max_length=100)] = []
     segments: Annotated[list[HexId], Meta(max_length=20)] = []
+
+
+class TestAddresses(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Where a test goes by other channels than email; a channel without an address is left out of it."""
+
+    __test__ = False
+
+    sms: Annotated[str, Meta(min_length=1, max_length=50, description="A number in E.164.")] | None = None
+    push: Annotated[HexId, Meta(description="Id of a device.")] | None = None
+
+    def by_channel(self) -> dict[ChannelName, str]:
+        """Those that were given."""
+        said = {ChannelName.SMS: self.sms, ChannelName.PUSH: self.push}
+        return {channel: address for channel, address in said.items() if address is not None}
 
 
 class RunInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -45,8 +60,9 @@ class RunInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
         | None
     ) = None
     is_test: Annotated[
-        bool, Meta(description="Needs `addresses`: renders with their data and goes to the sender's address alone.")
+        bool, Meta(description="Needs `addresses`: renders with their data; emails go to the sender's address alone.")
     ] = False
+    test_addresses: TestAddresses = msgspec.field(default_factory=TestAddresses)
 
 
 class StartedRunView(msgspec.Struct, rename="camel"):
@@ -54,6 +70,7 @@ class StartedRunView(msgspec.Struct, rename="camel"):
 
     run: RunView
     audience: AudienceCountView
+    channels: list[ChannelCountView]
     unmatched: list[str]
     """Addresses, in their canonical spelling, that are not of the audience: nothing is sent to them."""
 
@@ -61,7 +78,8 @@ class StartedRunView(msgspec.Struct, rename="camel"):
     def of(cls, started: StartedRun) -> StartedRunView:
         """The start as callers see it."""
         counted = AudienceCountView(started.audience.selected, started.audience.eligible)
-        return cls(RunView.of(started.run), counted, list(started.unmatched))
+        channels = ChannelCountView.all_of(started.audience)
+        return cls(RunView.of(started.run), counted, channels, list(started.unmatched))
 
 
 @operation(
@@ -90,6 +108,7 @@ async def start(tx: Transaction, call: Call[RunInput, Nothing]) -> StartedRunVie
         only=None if given.addresses is None else email_keys(given.addresses, "addresses"),
         context=given.context,
         is_test=given.is_test,
+        test_addresses=given.test_addresses.by_channel(),
         groups=None if given.audience is None else as_ids(given.audience.groups, "audience.groups"),
         segments=None if given.audience is None else as_ids(given.audience.segments, "audience.segments"),
     )

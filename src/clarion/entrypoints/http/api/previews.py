@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from clarion.application.ports import Transaction
 from clarion.application.ports.channel import Window
-from clarion.application.preview import TEST_LIMIT, TestMail, compose_test, preview
+from clarion.application.preview import TEST_LIMIT, Previews, TestMail, compose_test, preview
 from clarion.domain.access import Permission
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, parse_id
@@ -20,7 +20,8 @@ from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.entrypoints.http.api.campaigns import find
 from clarion.entrypoints.http.api.paging import HexId
 from clarion.entrypoints.http.operation import Call, Nothing, network_operation, operation
-from clarion.rendering.plan import Preview
+from clarion.rendering.push import WirePush
+from clarion.rendering.sms_plan import Worded
 
 TEST_PATIENCE_S: Final = 60.0
 """How long a test send waits for the relay."""
@@ -43,22 +44,65 @@ class HeaderView(msgspec.Struct, rename="camel"):
     value: str
 
 
-class PreviewView(msgspec.Struct, rename="camel"):
-    """A message as one person would get it. Its links lead to no delivery."""
+class SmsPreviewView(msgspec.Struct, rename="camel"):
+    """A text message as one person would get it."""
 
-    subject: str
-    html: str
     text: str
-    from_: str = msgspec.field(name="from")
-    reply_to: str | None
-    headers: list[HeaderView]
+    encoding: str
+    segments: list[str]
+    """What it is cut into: each is sent, and paid for, as one."""
+
+    @classmethod
+    def of(cls, seen: Worded) -> SmsPreviewView:
+        """The preview as callers see it."""
+        return cls(seen.text, str(seen.encoding), list(seen.parts))
+
+
+class PushPreviewView(msgspec.Struct, rename="camel"):
+    """A push message as one person would get it."""
+
+    title: str
+    body: str
+    image_url: str
+    action_url: str
+    is_silent: bool
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, seen: WirePush) -> PushPreviewView:
+        """The preview as callers see it."""
+        return cls(seen.title, seen.body, seen.image_url, seen.action_url, seen.is_silent, dict(seen.data))
+
+
+class PreviewView(msgspec.Struct, rename="camel", kw_only=True):
+    """A campaign's messages as one person would get them. Their links lead to no delivery.
+
+    `subject` to `headers` are those of the email and null when there is none; `sms` and `push` stand for themselves.
+    """
+
+    subject: str | None = None
+    html: str | None = None
+    text: str | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    reply_to: str | None = None
+    headers: list[HeaderView] = []
+    sms: SmsPreviewView | None = None
+    push: PushPreviewView | None = None
     warnings: list[str]
 
     @classmethod
-    def of(cls, seen: Preview) -> PreviewView:
-        """The preview as callers see it."""
-        headers = [HeaderView(name, value) for name, value in seen.headers]
-        return cls(seen.subject, seen.html, seen.text, seen.from_, seen.reply_to, headers, list(seen.warnings))
+    def of(cls, seen: Previews) -> PreviewView:
+        """The previews as callers see them."""
+        view = cls(
+            sms=SmsPreviewView.of(seen.sms) if seen.sms else None,
+            push=PushPreviewView.of(seen.push) if seen.push else None,
+            warnings=list(seen.warnings),
+        )
+        if seen.email:
+            view.subject, view.html, view.text = seen.email.subject, seen.email.html, seen.email.text
+            view.from_, view.reply_to = seen.email.from_, seen.email.reply_to
+            view.headers = [HeaderView(name, value) for name, value in seen.email.headers]
+        return view
 
 
 class TestInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -103,7 +147,7 @@ def _contact_id(text: str | None) -> Id | None:
 @operation(
     name="previewCampaign", method="POST", path="/campaigns/{campaignId}/preview", tag="campaigns",
     permission=Permission.CAMPAIGNS_READ, summary="Preview a campaign",
-    description="Renders its message as one contact would get it; sends nothing.",
+    description="Renders its messages as one contact would get them; sends nothing.",
     body=PreviewInput, data=PreviewView, statuses={409: "`WORKFLOW_NOT_READY`"}, find=find,
 )  # fmt: skip
 async def show(tx: Transaction, call: Call[PreviewInput, Nothing]) -> PreviewView:
