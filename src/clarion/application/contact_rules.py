@@ -50,6 +50,9 @@ class Refusal:
     message: str
 
 
+_IMPOSSIBLE: Final = Refusal("phone", "is not a possible number in its country")
+
+
 def read_line(value: str, limit: int) -> str | Refusal:
     """A text of 1 to `limit` characters on one line, without the spaces around it."""
     text = value.strip(" ")
@@ -109,22 +112,17 @@ def read_phone(value: str, country: str | None = None) -> str | Refusal:
         return Refusal("phone", "must be in international form: + and 7 to 15 digits, for example +12025550123")
     if look_up(text):
         return text
-    try:
-        possible = phonenumbers.is_possible_number(phonenumbers.parse(text, None))
-    except phonenumbers.NumberParseException:
-        possible = False
-    return text if possible else Refusal("phone", "is not a possible number in its country")
+    return _read_dialled(text, None)
 
 
-def _read_dialled(text: str, country: str) -> str | Refusal:
+def _read_dialled(text: str, country: str | None) -> str | Refusal:
+    """A number that is no valid E.164 as it stands: a national one, one with its trunk zero, or one not given out."""
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
-        return Refusal("phone", f"is not a possible number in {country}")
+        return _IMPOSSIBLE
     read = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
-    if phonenumbers.is_possible_number(number) and _PHONE.fullmatch(read):
-        return read
-    return Refusal("phone", f"is not a possible number in {country}")
+    return read if phonenumbers.is_possible_number(number) and _PHONE.fullmatch(read) else _IMPOSSIBLE
 
 
 def read_push_token(value: str) -> str | Refusal:
