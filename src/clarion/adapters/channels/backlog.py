@@ -29,6 +29,11 @@ class Backlog(Generic[M]):
         self.size = 0
         """Messages waiting."""
 
+    @property
+    def has_returned(self) -> bool:
+        """Whether the next message is one that was given back."""
+        return bool(self._returned)
+
     def put(self, window: Window[M], now: float) -> None:
         """Queues a window behind the others of its kind."""
         count = len(window.messages)

@@ -8,7 +8,6 @@ means, `http_channel` for windows of messages.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from clarion.adapters.channels.http_answers import ANSWER_LIMIT, Answer, plain
+from clarion.domain.internet import is_public
 from clarion.domain.outcome import Outcome, Reason
 from clarion.failpoints import failpoint
 
@@ -40,6 +40,14 @@ class Timeouts:
     answer: float = 90.0
     idle: float = 15.0
     """A connection without work is closed after this, before the other side closes it under a request of ours."""
+    unreachable: float = 4.0
+    """How long a message waits while the provider is not to be asked; then its batch goes on without it."""
+    stalled: float = 120.0
+    """How long a message waits while requests are out and none of them comes back."""
+    drain: float = 25.0
+    """How long a channel that closes lets requests on the wire finish."""
+    tick: float = 0.25
+    """How often waiting messages are looked at."""
 
 
 class Request(NamedTuple):
@@ -222,14 +230,3 @@ def _public_socket(address: aiohttp.connector.AddrInfoType) -> socket.socket:
     if not is_public(str(place[0])):
         raise OSError("this address is not on the public internet")
     return socket.socket(family, kind, protocol)
-
-
-_TUNNELS: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
-"""NAT64, 6to4 and Teredo: global themselves, with any address inside."""
-
-
-def is_public(host: str) -> bool:
-    """Whether an IP address is one of the public internet, and of one machine."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_global and not mapped.is_multicast and not any(mapped in network for network in _TUNNELS)

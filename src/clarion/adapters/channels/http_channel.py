@@ -23,16 +23,9 @@ from clarion.rendering.message import WireMessage
 M = TypeVar("M", bound=WireMessage)
 M_contra = TypeVar("M_contra", bound=WireMessage, contravariant=True)
 
-UNREACHABLE_S: Final = 4.0
-"""How long a message waits while the provider is not to be asked; then its batch goes on without it."""
-STALLED_S: Final = 120.0
-"""How long a message waits while requests are out and none of them comes back."""
-DRAIN_S: Final = 25.0
-"""How long `aclose` lets requests on the wire finish."""
-_TICK_S: Final = 0.25
-
 _CLOSING: Final = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
 _NOT_MADE: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: the request could not be made")
+_SPOILED: Final = Outcome.retry(Reason.DEFERRED, "not sent: its batch was refused as a whole")
 _STALLED: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
 _HOPELESS: Final = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
 """Waiting does not mend these: whoever waits is told at once."""
@@ -57,8 +50,11 @@ class Api(Protocol[M_contra]):
         """The request that carries these messages; an outcome when there cannot be one just now."""
         ...
 
-    def outcomes(self, messages: Sequence[M_contra], answer: Answer) -> Sequence[Outcome]:
-        """What the answer means for each of them, in their order."""
+    def outcomes(self, messages: Sequence[M_contra], answer: Answer) -> Sequence[Outcome | None]:
+        """What the answer means for each of them, in their order.
+
+        None, of a batch only: none of it was taken, and nobody can tell because of whom; it goes again, one by one.
+        """
         ...
 
     async def probe(self, way: HttpWay) -> Outcome:
@@ -72,6 +68,7 @@ class HttpChannel(Generic[M]):
     def __init__(self, api: Api[M], way: HttpWay, *, max_connections: int) -> None:
         self._api = api
         self._way = way
+        self._timeouts = way.timeouts
         self._backlog: Backlog[M] = Backlog()
         self._brake = Brake(max_connections)
         self._carriers: set[asyncio.Task[None]] = set()
@@ -99,7 +96,7 @@ class HttpChannel(Generic[M]):
         return await self._api.probe(self._way)
 
     async def aclose(self) -> None:
-        """Finishes what is on the wire within `DRAIN_S`, settles the rest as retry, and leaves.
+        """Finishes what is on the wire within `Timeouts.drain`, settles the rest as retry, and leaves.
 
         Safe to repeat because a closed channel has nothing left to close. Cancelled, it drops every connection.
         """
@@ -109,7 +106,7 @@ class HttpChannel(Generic[M]):
             self._ticker.cancel()
         try:
             if self._carriers:
-                await asyncio.wait(self._carriers, timeout=DRAIN_S)
+                await asyncio.wait(self._carriers, timeout=self._timeouts.drain)
         finally:
             for carrier in self._carriers:
                 carrier.cancel()
@@ -133,10 +130,14 @@ class HttpChannel(Generic[M]):
     async def _carry_on(self) -> None:
         while self._may_go(len(self._carriers) - 1) and (batch := self._take()):
             await self._carry(batch)
+            if self._backlog.size > self._api.most_at_once:
+                self._hand_out()
 
     def _take(self) -> list[tuple[Window[M], int]]:
         batch: list[tuple[Window[M], int]] = []
-        while len(batch) < self._api.most_at_once and (taken := self._backlog.take()):
+        # What was given back goes alone: somebody in its batch spoiled it for the others.
+        most = 1 if self._backlog.has_returned else self._api.most_at_once
+        while len(batch) < most and (taken := self._backlog.take()):
             batch.append(taken)
         return batch
 
@@ -145,47 +146,56 @@ class HttpChannel(Generic[M]):
         exchange: Exchange | None = None
         try:
             answer: Answer | Outcome | Request = await self._api.request(messages)
-            repeats = self._api.repeats
+            lost = 0
             while isinstance(answer, Request):
                 exchange = Exchange(self._way, answer)
                 answer = await exchange.run()
-                if isinstance(answer, Outcome) and answer.verdict is Verdict.UNKNOWN and repeats > 0:
-                    repeats, answer = repeats - 1, exchange.request
-            self._settle(batch, messages, answer)
-        finally:
+                if _is_lost(answer):
+                    lost += 1
+                    answer = exchange.request if lost <= self._api.repeats else answer
+            self._settle(batch, self._meant(messages, answer, was_lost=lost > 0), _pause(answer))
+        except BaseException:
             # Nothing is left without an outcome, whatever went wrong; what has one keeps it.
             rest = exchange.lost("the answer could not be made out") if exchange else _NOT_MADE
             for window, index in batch:
                 window.settle(index, rest)
+            raise
 
-    def _settle(self, batch: Sequence[tuple[Window[M], int]], messages: Sequence[M], answer: Answer | Outcome) -> None:
-        pause: float | None = None
+    def _meant(self, messages: Sequence[M], answer: Answer | Outcome, *, was_lost: bool) -> Sequence[Outcome | None]:
         if isinstance(answer, Outcome):
-            outcomes: Sequence[Outcome] = [answer] * len(batch)
+            outcomes: Sequence[Outcome | None] = [answer] * len(messages)
         else:
             outcomes = self._api.outcomes(messages, answer)
-            pause = retry_after(answer.headers, datetime.now(UTC))
+        # "Not now" to a request that was sent again says nothing of the first time.
+        return [_doubted(one) if was_lost and one and one.verdict is Verdict.RETRY else one for one in outcomes]
+
+    def _settle(
+        self, batch: Sequence[tuple[Window[M], int]], outcomes: Sequence[Outcome | None], pause: float | None
+    ) -> None:
         now = self._now()
-        self._brake.feel(outcomes, pause, now)
+        told = [one for one in outcomes if one is not None]
+        self._brake.feel(told, pause, now)
         if self._brake.last is None:
             self._moved_at = now
         for (window, index), outcome in zip(batch, outcomes, strict=True):
-            window.settle(index, outcome)
-        if hopeless := next((one for one in outcomes if one.reason in _HOPELESS), None):
+            if outcome is not None:
+                window.settle(index, outcome)
+            elif self._closing or not self._backlog.give_back(window, index, now):
+                window.settle(index, _SPOILED)
+        if hopeless := next((one for one in told if one.reason in _HOPELESS), None):
             self._backlog.settle_before(float("inf"), hopeless)
-        self._hand_out()
 
     def _ended(self, carrier: asyncio.Task[None]) -> None:
         self._carriers.discard(carrier)
+        self._hand_out()
         with suppress(asyncio.CancelledError):
             carrier.result()
-        self._hand_out()
 
     # time
 
     def _wind(self) -> None:
         if self._ticker is None and self._backlog.size and not self._closing:
-            self._tick_due = self._now() + _TICK_S
+            self._tick_due = self._now() + self._timeouts.tick
             self._ticker = asyncio.get_running_loop().call_at(self._tick_due, self._tick)
 
     def _tick(self) -> None:
@@ -194,9 +204,9 @@ class HttpChannel(Generic[M]):
         # Time in which this process stood still is nobody's silence.
         self._moved_at += now - self._tick_due
         if self._brake.last is not None or not self._carriers:
-            patience, outcome = UNREACHABLE_S, self._brake.last or _STALLED
+            patience, outcome = self._timeouts.unreachable, self._brake.last or _STALLED
         else:
-            patience, outcome = STALLED_S, _STALLED
+            patience, outcome = self._timeouts.stalled, _STALLED
         if now - self._moved_at > patience:
             self._backlog.settle_before(now - patience, outcome)
         self._hand_out()
@@ -204,3 +214,18 @@ class HttpChannel(Generic[M]):
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _is_lost(answer: Answer | Outcome) -> bool:
+    """Whether nobody can tell if the request was acted on: no answer, or one from behind a body that was read."""
+    if isinstance(answer, Outcome):
+        return answer.verdict is Verdict.UNKNOWN
+    return answer.status >= 500 and answer.status != 503
+
+
+def _doubted(outcome: Outcome) -> Outcome:
+    return Outcome.unknown(Reason.NO_ANSWER, f"no answer to the first request; then: {outcome.reply}")
+
+
+def _pause(answer: Answer | Outcome) -> float | None:
+    return retry_after(answer.headers, datetime.now(UTC)) if isinstance(answer, Answer) else None

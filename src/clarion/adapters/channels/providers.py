@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from clarion.adapters.channels.ground import Ground
+from clarion.adapters.channels.sms_http import aws, bird, signed_http, twilio, vonage
 from clarion.adapters.channels.smtp.channel import SmtpChannel
 from clarion.application.ports.channel import Channel
 from clarion.application.ports.receipts import Callbacks
@@ -30,6 +31,17 @@ def _smtp(relay: SmtpRelay, secrets: Secrets, ground: Ground) -> SmtpChannel:
 
 _CHANNELS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Channel[Any]]]] = {
     ProviderName.SMTP: _smtp,
+    ProviderName.TWILIO: twilio.channel,
+    ProviderName.VONAGE: vonage.channel,
+    ProviderName.BIRD: bird.channel,
+    ProviderName.AWS_SMS: aws.channel,
+    ProviderName.SIGNED_HTTP: signed_http.channel,
 }
-CALLBACKS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Callbacks]]] = {}
+CALLBACKS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Callbacks]]] = {
+    ProviderName.TWILIO: twilio.callbacks,
+    ProviderName.VONAGE: vonage.callbacks,
+    ProviderName.BIRD: bird.callbacks,
+    ProviderName.AWS_SMS: aws.callbacks,
+    ProviderName.SIGNED_HTTP: signed_http.callbacks,
+}
 """What reads the calls of each provider that makes any."""
