@@ -10,11 +10,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from clarion.adapters.channels.ground import Ground
+from clarion.adapters.channels.push import apns
 from clarion.adapters.channels.sms_http import aws, bird, signed_http, twilio, vonage
+from clarion.adapters.channels.smpp import SmppChannel
 from clarion.adapters.channels.smtp.channel import SmtpChannel
 from clarion.application.ports.channel import Channel
 from clarion.application.ports.receipts import Callbacks
 from clarion.domain.providers import Provider, ProviderName
+from clarion.domain.providers.smpp import SmppBind
 from clarion.domain.providers.smtp import SmtpRelay
 
 Secrets = Mapping[str, str]
@@ -29,13 +32,19 @@ def _smtp(relay: SmtpRelay, secrets: Secrets, ground: Ground) -> SmtpChannel:
     return SmtpChannel(replace(relay, password=secrets.get("password")), helo_name=ground.helo_name)
 
 
+def _smpp(account: SmppBind, secrets: Secrets, ground: Ground) -> SmppChannel:
+    return SmppChannel(account, password=secrets.get("password", ""), ground=ground)
+
+
 _CHANNELS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Channel[Any]]]] = {
     ProviderName.SMTP: _smtp,
+    ProviderName.SMPP: _smpp,
     ProviderName.TWILIO: twilio.channel,
     ProviderName.VONAGE: vonage.channel,
     ProviderName.BIRD: bird.channel,
     ProviderName.AWS_SMS: aws.channel,
     ProviderName.SIGNED_HTTP: signed_http.channel,
+    ProviderName.APNS: apns.channel,
 }
 CALLBACKS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Callbacks]]] = {
     ProviderName.TWILIO: twilio.callbacks,

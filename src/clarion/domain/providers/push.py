@@ -40,7 +40,7 @@ class Fcm:
     project_id: str
     client_email: str
     base_url: str = "https://fcm.googleapis.com"
-    token_url: str = "https://oauth2.googleapis.com/token"
+    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - where tokens come from
     max_connections: int = DEFAULT_CONNECTIONS
 
     def problems(self) -> Iterator[Problem]:
@@ -58,8 +58,8 @@ class Fcm:
 class Apns:
     """Apple Push Notification service with a provider token. `topic` is the app's bundle id.
 
-    The secret is the signing key, a .p8 file. `https://api.sandbox.push.apple.com` reaches apps in development. `ca_file`
-    names a PEM file of the authorities to trust instead of the system's.
+    The secret is the signing key, a .p8 file. `https://api.sandbox.push.apple.com` reaches apps in development.
+    `ca_file` names a PEM file of the authorities to trust instead of the system's.
     """
 
     name: ClassVar[ProviderName] = ProviderName.APNS
@@ -89,8 +89,8 @@ class Apns:
 class WebPush:
     """Web Push (RFC 8030) with VAPID (RFC 8292). `subject` is a mailto: or https: address where we can be reached.
 
-    The secret is the VAPID key, whose public half browsers subscribed with. `allow_private_endpoints` lets subscriptions
-    lead into private networks: for push services of one's own.
+    The secret is the VAPID key, whose public half browsers subscribed with. `allow_private_endpoints` lets
+    subscriptions lead into private networks: for push services of one's own.
     """
 
     name: ClassVar[ProviderName] = ProviderName.WEB_PUSH
