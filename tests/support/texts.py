@@ -1,0 +1,100 @@
+"""Short ways to write a text message, name a centre on loopback, and send through a channel in a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from clarion.adapters.channels.ground import Ground
+from clarion.adapters.channels.smpp import SmppChannel, Timers
+from clarion.application.ports.receipts import Inbound, News, Receipt
+from clarion.domain.errors import Unavailable
+from clarion.domain.ids import Id
+from clarion.domain.providers.provider import Security
+from clarion.domain.providers.smpp import SmppBind
+from clarion.rendering.sms import WireSms
+from clarion.rendering.sms_encoding import encoding_of, split
+
+SENDER_ID = Id(bytes(12))
+BRISK = Timers(
+    connect=2.0,
+    handshake=2.0,
+    bind=1.0,
+    response=0.6,
+    enquire=0.4,
+    alive=0.4,
+    leave=0.5,
+    unreachable=1.0,
+    stalled=5.0,
+    first_pause=0.02,
+    longest_pause=0.2,
+    remainder=4.0,
+    rest=0.05,
+    store=1.0,
+    assemble=0.3,
+    drain=3.0,
+    tick=0.02,
+)
+"""A centre's minutes played in tenths of a second."""
+
+
+class Tray:
+    """An inbox in memory. While `is_shut` it stores nothing."""
+
+    def __init__(self) -> None:
+        self.news: list[News] = []
+        self.groups: list[int] = []
+        self.is_shut = False
+        self.came = asyncio.Event()
+
+    async def put(self, news: Sequence[News]) -> None:
+        """Keeps news."""
+        if self.is_shut:
+            raise Unavailable("the tray is shut")
+        self.news += news
+        self.groups.append(len(news))
+        self.came.set()
+
+    @property
+    def receipts(self) -> list[Receipt]:
+        """The receipts that came."""
+        return [one for one in self.news if isinstance(one, Receipt)]
+
+    @property
+    def inbound(self) -> list[Inbound]:
+        """What people wrote."""
+        return [one for one in self.news if isinstance(one, Inbound)]
+
+    async def until(self, count: int, patience_s: float = 20.0) -> None:
+        """Waits until so much has come."""
+        async with asyncio.timeout(patience_s):
+            while len(self.news) < count:
+                self.came.clear()
+                await self.came.wait()
+
+
+def sms(to: str, text: str = "Hello", *, from_: str = "Clarion", key: str = "0" * 24 + "-1") -> WireSms:
+    """A text message to one number."""
+    encoding = encoding_of(text)
+    return WireSms(to, from_, text, encoding, split(text, encoding), key)
+
+
+def account(port: int, **settings: object) -> SmppBind:
+    """An account at a centre on this machine, without TLS unless told."""
+    return SmppBind(
+        **{"host": "127.0.0.1", "port": port, "security": Security.NONE, "system_id": "clarion", **settings}  # type: ignore[arg-type]
+    )
+
+
+@asynccontextmanager
+async def smpp(
+    port: int, tray: Tray | None = None, timers: Timers = BRISK, *, password: str = "secret", **settings: object
+) -> AsyncIterator[SmppChannel]:
+    """An SMPP channel to loopback, closed at the end."""
+    ground = Ground(sender_id=SENDER_ID, helo_name="clarion.test", inbox=tray or Tray(), callback_url="")
+    channel = SmppChannel(account(port, **settings), password=password, ground=ground, timers=timers)
+    try:
+        yield channel
+    finally:
+        await channel.aclose()
