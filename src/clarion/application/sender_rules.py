@@ -90,6 +90,8 @@ def laid_over(sender: Sender, draft: SenderDraft, today: date, *, is_new: bool) 
     Raises:
         Invalid: with everything that is wrong.
     """
+    if is_new and isinstance(sender.provider, SmtpRelay):
+        _refuse_missing(draft)
     result = dataclasses.replace(
         sender,
         provider=_provider_of(sender.provider, draft),
@@ -112,6 +114,13 @@ def laid_over(sender: Sender, draft: SenderDraft, today: date, *, is_new: bool) 
     if problems:
         raise Invalid.of(problems)
     return dataclasses.replace(result, **limits)
+
+
+def _refuse_missing(draft: SenderDraft) -> None:
+    """Refuses a new relay that nobody could reach; there is nothing to say of fields that are not there."""
+    missing = [name for name in ("host", "port", "security", "from_address") if getattr(draft, name) is UNSET]
+    if missing:
+        raise Invalid.of([Problem(_camel(name), "required", "this must be said of an SMTP relay") for name in missing])
 
 
 def _provider_of(provider: Provider, draft: SenderDraft) -> Provider:
