@@ -1,40 +1,48 @@
-"""Addresses of which the other side says for certain that they do not exist: nobody writes to them again.
+"""Addresses that the other side says for certain nobody can be reached at: nobody writes to them again.
 
-An email address and a number are suppressed, a device is retired. Who learns of one is `health`, from an answer to a
-message, and `receipts`, from later news of it.
+One that does not exist is suppressed as bounced, one whose owner stopped our messages with the provider as
+unsubscribed; a device is retired. Who learns of one is `health`, from an answer, and `receipts`, from later news.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from clarion.application.ports import Transaction
 from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
+from clarion.domain.outcome import Reason
 from clarion.domain.suppression import SuppressionReason
+
+ENDING: Final = {
+    Reason.ADDRESS_UNKNOWN: SuppressionReason.BOUNCED,
+    Reason.UNSUBSCRIBED: SuppressionReason.UNSUBSCRIBED,
+}
+"""Why a failed message ends its address, and what it is suppressed as."""
 
 
 class Gone(NamedTuple):
-    """The canonical address of one delivery, and what was said of it."""
+    """The canonical address of one delivery that failed for one of the reasons in `ENDING`, and what was said of it."""
 
     account_id: Id
     channel: ChannelName
     run_id: Id
     seq: int
     address_key: str
+    reason: Reason
     said: str
 
 
 async def end_addresses(tx: Transaction, gone: Sequence[Gone]) -> None:
     """Suppresses the addresses and retires the devices. Safe to repeat because an address ends once."""
-    devices = [(one.run_id, one.seq) for one in gone if one.channel is ChannelName.PUSH]
+    devices = [one for one in gone if one.channel is ChannelName.PUSH]
     if devices:
-        await tx.devices.retire(devices, next(one.said for one in gone if one.channel is ChannelName.PUSH))
-    others: dict[tuple[Id, ChannelName], list[Gone]] = {}
+        await tx.devices.retire([(one.run_id, one.seq) for one in devices], devices[0].said)
+    alike: dict[tuple[Id, ChannelName, Reason], list[Gone]] = {}
     for one in gone:
         if one.channel is not ChannelName.PUSH:
-            others.setdefault((one.account_id, one.channel), []).append(one)
-    for (account_id, channel), ended in others.items():
+            alike.setdefault((one.account_id, one.channel, one.reason), []).append(one)
+    for (account_id, channel, reason), ended in alike.items():
         keys = [one.address_key for one in ended]
-        await tx.suppressions.add(account_id, channel, keys, SuppressionReason.BOUNCED, ended[0].said)
+        await tx.suppressions.add(account_id, channel, keys, ENDING[reason], ended[0].said)

@@ -14,13 +14,12 @@ from typing import Final
 from clarion import telemetry
 from clarion.application.notices import give_notice
 from clarion.application.ports import Database, Transaction
-from clarion.application.ports.batches import Attempted
-from clarion.domain.channel import ChannelName
+from clarion.application.ports.batches import Attempted, ClaimedBatch
 from clarion.domain.health import Fault, Streak
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.domain.sender import Sender
-from clarion.domain.suppression import SuppressionReason
+from clarion.pipeline.gone import ENDING, Gone, end_addresses
 from clarion.pipeline.patience import insisting
 from clarion.pipeline.ways import Channels
 
@@ -40,17 +39,19 @@ class Health:
         """Whether this worker shut the sender a moment ago: what it still holds should not be tried."""
         return time.monotonic() - self._shut_at.get(sender_id, float("-inf")) < _REMEMBERED_S
 
-    async def note(self, account_id: Id, sender: Sender, attempted: Sequence[Attempted]) -> None:
-        """Takes in what became of messages that went by this sender. Costs no statement while all is well."""
+    async def note(self, batch: ClaimedBatch, sender: Sender, attempted: Sequence[Attempted]) -> None:
+        """Takes in what became of messages of a batch that went by this sender; no statement while all is well."""
         fault = self._streaks.setdefault(sender.id, Streak()).add([one.outcome for one in attempted])
         if fault is not None:
             self._shut_at[sender.id] = time.monotonic()
-            await insisting(self.database, lambda tx: _shut(tx, account_id, sender, fault))
-        gone = [one for one in attempted if one.outcome.reason is Reason.ADDRESS_UNKNOWN]
+            await insisting(self.database, lambda tx: _shut(tx, batch.account_id, sender, fault))
+        gone = [
+            Gone(batch.account_id, batch.channel, batch.run_id, seq, key, outcome.reason, outcome.reply)
+            for seq, outcome, _, key in attempted
+            if outcome.reason in ENDING
+        ]
         if gone:
-            keys, said = [one.address_key for one in gone], gone[0].outcome.reply
-            email, reason = ChannelName.EMAIL, SuppressionReason.BOUNCED
-            await insisting(self.database, lambda tx: tx.suppressions.add(account_id, email, keys, reason, said))
+            await insisting(self.database, lambda tx: end_addresses(tx, gone))
 
 
 async def _shut(tx: Transaction, account_id: Id, sender: Sender, fault: Fault) -> None:

@@ -17,10 +17,9 @@ from clarion.application.ports.receipts import Due, Move, ReceiptState
 from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
-from clarion.domain.outcome import Reason
 from clarion.domain.receipt import moved_by, told_of_all
 from clarion.failpoints import failpoint
-from clarion.pipeline.gone import Gone, end_addresses
+from clarion.pipeline.gone import ENDING, Gone, end_addresses
 from clarion.rendering.addresses import email_key
 
 AT_ONCE: Final = 5000
@@ -109,14 +108,14 @@ def _moves(told: dict[_Place, Due]) -> dict[_Place, Move]:
 
 
 async def _end_unknown_addresses(tx: Transaction, moves: Sequence[Move]) -> None:
-    gone = [move for move in moves if move.reason is Reason.ADDRESS_UNKNOWN]
+    gone = {(move.run_id, move.seq): move for move in moves if move.reason in ENDING}
     if gone:
-        said = {(move.run_id, move.seq): move.reply for move in gone}
         await end_addresses(
             tx,
             [
-                Gone(account_id, channel, run_id, seq, _key(channel, address), said[run_id, seq])
-                for account_id, channel, run_id, seq, address in await tx.receipts.recipients(gone)
+                Gone(account_id, channel, run_id, seq, _key(channel, address), move.reason, move.reply)
+                for account_id, channel, run_id, seq, address in await tx.receipts.recipients(list(gone.values()))
+                if (move := gone[run_id, seq]).reason
             ],
         )
 

@@ -225,6 +225,6 @@ class Drive:
             telemetry.messages.labels(self.batch.channel, verdict).inc(count)
         if turn.attempted:
             failpoint("after_outcome")
-            await self.health.note(self.batch.account_id, self.route.sender, turn.attempted)
+            await self.health.note(self.batch, self.route.sender, turn.attempted)
             await self.pace.note(turn.attempted)
         return result
