@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.push import apns
-from clarion.adapters.channels.sms_http import aws, bird, signed_http, twilio, vonage
 from clarion.adapters.channels.smpp import SmppChannel
+from clarion.adapters.channels.sms_http import aws, bird, signed_http, twilio, vonage
 from clarion.adapters.channels.smtp.channel import SmtpChannel
 from clarion.application.ports.channel import Channel
 from clarion.application.ports.receipts import Callbacks
