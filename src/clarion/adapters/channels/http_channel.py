@@ -65,12 +65,12 @@ class Api(Protocol[M_contra]):
 class HttpChannel(Generic[M]):
     """A `Channel` over one HTTP provider. Use from one event loop."""
 
-    def __init__(self, api: Api[M], way: HttpWay, *, max_connections: int) -> None:
+    def __init__(self, api: Api[M], way: HttpWay, *, max_connections: int, brake: Brake | None = None) -> None:
         self._api = api
         self._way = way
         self._timeouts = way.timeouts
         self._backlog: Backlog[M] = Backlog()
-        self._brake = Brake(max_connections)
+        self._brake = brake or Brake(max_connections)
         self._carriers: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._tick_due = 0.0
@@ -146,20 +146,23 @@ class HttpChannel(Generic[M]):
         exchange: Exchange | None = None
         try:
             answer: Answer | Outcome | Request = await self._api.request(messages)
-            lost = 0
+            repeated = 0
             while isinstance(answer, Request):
                 exchange = Exchange(self._way, answer)
-                answer = await exchange.run()
-                if _is_lost(answer):
-                    lost += 1
-                    answer = exchange.request if lost <= self._api.repeats else answer
-            self._settle(batch, self._meant(messages, answer, was_lost=lost > 0), _pause(answer))
+                answer = self._heard(await exchange.run())
+                if repeated < self._api.repeats and _is_lost(answer):
+                    repeated, answer = repeated + 1, exchange.request
+            self._settle(batch, self._meant(messages, answer, was_lost=repeated > 0), _pause(answer))
         except BaseException:
             # Nothing is left without an outcome, whatever went wrong; what has one keeps it.
             rest = exchange.lost("the answer could not be made out") if exchange else _NOT_MADE
             for window, index in batch:
                 window.settle(index, rest)
             raise
+
+    def _heard(self, answer: Answer | Outcome) -> Answer | Outcome:
+        """What came of one request, as it is; a channel to many places takes it for less."""
+        return answer
 
     def _meant(self, messages: Sequence[M], answer: Answer | Outcome, *, was_lost: bool) -> Sequence[Outcome | None]:
         if isinstance(answer, Outcome):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from clarion.adapters.channels.ground import Ground
-from clarion.adapters.channels.push import apns
+from clarion.adapters.channels.push import apns, fcm, web_push
 from clarion.adapters.channels.smpp import SmppChannel
 from clarion.adapters.channels.sms_http import aws, bird, signed_http, twilio, vonage
 from clarion.adapters.channels.smtp.channel import SmtpChannel
@@ -44,7 +44,9 @@ _CHANNELS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Channel[Any
     ProviderName.BIRD: bird.channel,
     ProviderName.AWS_SMS: aws.channel,
     ProviderName.SIGNED_HTTP: signed_http.channel,
+    ProviderName.FCM: fcm.channel,
     ProviderName.APNS: apns.channel,
+    ProviderName.WEB_PUSH: web_push.channel,
 }
 CALLBACKS: Final[dict[ProviderName, Callable[[Any, Secrets, Ground], Callbacks]]] = {
     ProviderName.TWILIO: twilio.callbacks,

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Problem
 from clarion.domain.providers.provider import (
-    DEFAULT_CONNECTIONS,
     ProviderName,
     connection_problems,
     text_problems,
@@ -21,6 +20,8 @@ from clarion.domain.providers.provider import (
 )
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]{1,100}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", re.ASCII)
+_REQUESTS_AT_ONCE: Final = 50
+"""Each waits for its answer, about a tenth of a second."""
 _APPLE_ID = re.compile(r"[A-Z0-9]{10}", re.ASCII)
 _SUBJECT = re.compile(r"(?:mailto:[!-~]{1,240}@[A-Za-z0-9.-]{1,253}|https://[!-~]{1,250})", re.ASCII)
 
@@ -41,7 +42,7 @@ class Fcm:
     client_email: str
     base_url: str = "https://fcm.googleapis.com"
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - where tokens come from
-    max_connections: int = DEFAULT_CONNECTIONS
+    max_connections: int = _REQUESTS_AT_ONCE
 
     def problems(self) -> Iterator[Problem]:
         """What is wrong with the settings."""
@@ -99,7 +100,7 @@ class WebPush:
 
     app: str
     subject: str
-    max_connections: int = DEFAULT_CONNECTIONS
+    max_connections: int = _REQUESTS_AT_ONCE
     allow_private_endpoints: bool = False
     ca_file: str | None = None
 
