@@ -11,7 +11,7 @@ from tests.integration.http.test_tenancy import closed_port
 
 __all__ = ["closed_port"]
 
-SMS = {"text": "Hi {{ contact.firstName }}"}
+SMS = {"text": "Hi {{ contact.firstName }}", "transliterate": False, "maxSegments": None}
 PUSH = {
     "body": "Look", "title": None, "actionUrl": "https://shop.example/x", "imageUrl": None, "silent": False,
     "extras": {"deep": [1]},

@@ -15,12 +15,12 @@ from clarion.application.activation import Activation
 from clarion.application.activation import activate as activate_campaign
 from clarion.application.lifecycle import Started
 from clarion.application.ports import Transaction
-from clarion.application.sms_estimate import SmsEstimate
 from clarion.domain.access import Permission
 from clarion.domain.campaign import AudienceCount
 from clarion.domain.channel import ChannelName
 from clarion.entrypoints.http.api.campaign_models import CampaignSummary, CampaignView, summary_fields
 from clarion.entrypoints.http.api.campaigns import ask_first, find
+from clarion.entrypoints.http.api.sms_models import SmsEstimateView
 from clarion.entrypoints.http.operation import Call, Nothing, operation
 
 
@@ -78,57 +78,6 @@ class VariableView(msgspec.Struct, rename="camel"):
     missing_for: int
 
 
-class SegmentsView(msgspec.Struct, rename="camel"):
-    """How many segments the text messages have; `typical` is the median."""
-
-    least: int
-    typical: int
-    most: int
-
-
-class CountryView(msgspec.Struct, rename="camel"):
-    """One country that text messages go to: its share of the sample, and the price of a segment, null if not known."""
-
-    country: str
-    share: float
-    price: float | None
-
-
-class SmsForecastView(msgspec.Struct, rename="camel", kw_only=True):
-    """What the text messages will be."""
-
-    sampled: int
-    recipients: int
-    segments: SegmentsView | None
-    encodings: dict[str, int]
-    """Messages of the sample by encoding: the GSM alphabet, or UCS-2 with 70 characters a segment instead of 160."""
-    skipped: dict[str, int]
-    """People of the sample who will get none, by reason."""
-    countries: list[CountryView]
-    total_segments: int
-    cost: float | None
-    currency: str | None
-
-    @classmethod
-    def of(cls, seen: SmsEstimate) -> SmsForecastView:
-        """The estimate as callers see it."""
-        counted = seen.segments
-        return cls(
-            sampled=seen.sampled,
-            recipients=seen.recipients,
-            segments=SegmentsView(counted.least, counted.typical, counted.most) if counted else None,
-            encodings={str(encoding): count for encoding, count in seen.encodings.items()},
-            skipped={str(reason): count for reason, count in seen.skipped.items()},
-            countries=[
-                CountryView(one.country, one.share, None if one.price is None else float(one.price))
-                for one in seen.countries
-            ],
-            total_segments=seen.total,
-            cost=None if seen.cost is None else float(seen.cost),
-            currency=seen.currency,
-        )
-
-
 class ActivationView(msgspec.Struct, rename="camel"):
     """A campaign that may be started, and what its author should know before."""
 
@@ -136,7 +85,7 @@ class ActivationView(msgspec.Struct, rename="camel"):
     audience: AudienceCountView
     channels: list[ChannelCountView]
     variables: list[VariableView]
-    sms: SmsForecastView | None
+    sms: SmsEstimateView | None
     """What the text messages will be, estimated from a sample of the audience; null when there are none."""
     warnings: list[str]
 
@@ -148,7 +97,7 @@ class ActivationView(msgspec.Struct, rename="camel"):
             audience=AudienceCountView(activation.audience.selected, activation.audience.eligible),
             channels=ChannelCountView.all_of(activation.audience),
             variables=[VariableView(v.name, v.is_known, v.missing_for) for v in activation.forecast.variables],
-            sms=SmsForecastView.of(activation.forecast.sms) if activation.forecast.sms else None,
+            sms=SmsEstimateView.of(activation.forecast.sms) if activation.forecast.sms else None,
             warnings=list(activation.warnings),
         )
 

@@ -19,9 +19,9 @@ from clarion.domain.ids import Id, parse_id
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.entrypoints.http.api.campaigns import find
 from clarion.entrypoints.http.api.paging import HexId
+from clarion.entrypoints.http.api.sms_models import SmsPreviewView
 from clarion.entrypoints.http.operation import Call, Nothing, network_operation, operation
 from clarion.rendering.push import WirePush
-from clarion.rendering.sms_plan import Worded
 
 TEST_PATIENCE_S: Final = 60.0
 """How long a test send waits for the relay."""
@@ -42,20 +42,6 @@ class HeaderView(msgspec.Struct, rename="camel"):
 
     name: str
     value: str
-
-
-class SmsPreviewView(msgspec.Struct, rename="camel"):
-    """A text message as one person would get it."""
-
-    text: str
-    encoding: str
-    segments: list[str]
-    """What it is cut into: each is sent, and paid for, as one."""
-
-    @classmethod
-    def of(cls, seen: Worded) -> SmsPreviewView:
-        """The preview as callers see it."""
-        return cls(seen.text, str(seen.encoding), list(seen.parts))
 
 
 class PushPreviewView(msgspec.Struct, rename="camel"):
