@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.support.database import URL_VARIABLE, Databases, StatementLog, opened, running_server
 from tests.support.lending import Lender
 
@@ -20,9 +21,17 @@ _server = pytest.StashKey[ExitStack]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Under xdist the controller starts the one server and its workers find it in their environment."""
+    _say_errors_plainly()
     stack = config.stash[_server] = ExitStack()
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         os.environ[URL_VARIABLE] = stack.enter_context(running_server())
+
+
+def _say_errors_plainly() -> None:
+    """Nobody has configured the log in a test, and structlog would draw every variable of every frame: seconds each."""
+    processors = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors[:-1], plain])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -16,12 +16,12 @@ from clarion.telemetry import Event, bind_trace, clear_trace, configure_logging,
 @contextmanager
 def _configured(style: str = "json") -> Iterator[None]:
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    before, said_before = (root.handlers[:], root.level), structlog.get_config()
     configure_logging(level="info", style=style, process="test")
     try:
         yield
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**said_before)
         clear_trace()
         root.handlers[:], level = before
         root.setLevel(level)
