@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Final
 
 _ESCAPE: Final = 0x1B
+_HIGH_SURROGATE: Final = 0xD8
+"""The first half of a pair begins with the octets D8 to DB (RFC 2781 §2.1)."""
 # Octet 0x1B, where the dot stands, is the escape to the extension table.
 _ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ.ÆæßÉ"
@@ -94,9 +96,9 @@ def units_of(text: str, encoding: Encoding) -> int:
 def fitted(text: str) -> tuple[Encoding, tuple[str, ...]]:
     """The cheapest encoding of a text, and the parts it is sent in. Raises: UnicodeEncodeError for half a pair."""
     try:
-        return Encoding.GSM, _split(text, Encoding.GSM, units_of(text, Encoding.GSM))
+        return Encoding.GSM, _gsm_parts(text, gsm_octets(text))
     except UnicodeEncodeError:
-        return Encoding.UCS2, split(text, Encoding.UCS2)
+        return Encoding.UCS2, _ucs2_parts(text, text.encode("utf-16-be"))
 
 
 def split(text: str, encoding: Encoding) -> tuple[str, ...]:
@@ -104,25 +106,32 @@ def split(text: str, encoding: Encoding) -> tuple[str, ...]:
 
     An extension character or a surrogate pair is never cut. Raises: UnicodeEncodeError when the encoding cannot say it.
     """
-    return _split(text, encoding, units_of(text, encoding))
+    octets = octets_of(text, encoding)
+    return _gsm_parts(text, octets) if encoding is Encoding.GSM else _ucs2_parts(text, octets)
 
 
-def _split(text: str, encoding: Encoding, units: int) -> tuple[str, ...]:
-    if units <= _ALONE[encoding]:
+def _gsm_parts(text: str, septets: bytes) -> tuple[str, ...]:
+    if len(septets) <= _ALONE[Encoding.GSM]:
         return (text,)
-    room = _IN_PART[encoding]
-    if units == len(text):
-        return tuple(text[at : at + room] for at in range(0, len(text), room))
-    return _cut(text, encoding, room)
+    parts, at, start = [], 0, 0
+    while at < len(septets):
+        end = at + _IN_PART[Encoding.GSM]
+        if end < len(septets) and septets[end - 1] == _ESCAPE:
+            end -= 1
+        stop = start + len(septets[at:end]) - septets.count(_ESCAPE, at, end)
+        parts.append(text[start:stop])
+        at, start = end, stop
+    return tuple(parts)
 
 
-def _cut(text: str, encoding: Encoding, room: int) -> tuple[str, ...]:
-    """Cuts a text of which some characters take two units."""
-    parts, start, used = [], 0, 0
-    for at, char in enumerate(text):
-        width = 2 if (char in _EXTENSION if encoding is Encoding.GSM else char > "\uffff") else 1
-        if used + width > room:
-            parts.append(text[start:at])
-            start, used = at, 0
-        used += width
-    return (*parts, text[start:])
+def _ucs2_parts(text: str, octets: bytes) -> tuple[str, ...]:
+    if len(octets) <= 2 * _ALONE[Encoding.UCS2]:
+        return (text,)
+    parts, at = [], 0
+    while at < len(octets):
+        end = at + 2 * _IN_PART[Encoding.UCS2]
+        if end < len(octets) and octets[end - 2] & 0xFC == _HIGH_SURROGATE:
+            end -= 2
+        parts.append(octets[at:end].decode("utf-16-be"))
+        at = end
+    return tuple(parts)
