@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.support.apns_server import ApnsServer
+from tests.support.certificates import Certificates
+from tests.support.fcm_server import FcmServer
+from tests.support.web_push_server import WebPushServer
 
+from clarion.adapters.channels.http import Timeouts
+from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.push.apns import ApnsChannel
+from clarion.adapters.channels.push.fcm import open_channel as open_fcm
 from clarion.adapters.channels.push.http2 import Http2Timeouts
+from clarion.adapters.channels.push.web_push import open_channel as open_web_push
 from clarion.domain.providers.push import Apns
+from clarion.domain.push_address import WebSubscription
 from clarion.rendering.push import WirePush
 
 BRISK: Final = Http2Timeouts(connect=5.0, answer=1.0, silence=0.3, ping=0.3)
 """Minutes played in tenths of a second."""
+
+HTTP_BRISK: Final = Timeouts(
+    connect=5.0, write=5.0, answer=1.0, idle=5.0, unreachable=1.0, stalled=5.0, drain=5.0, tick=0.02
+)
 
 
 def pem(key: ec.EllipticCurvePrivateKey) -> str:
@@ -74,3 +87,36 @@ async def apns(
             yield far_side, channel
         finally:
             await channel.aclose()
+
+
+@asynccontextmanager
+async def fcm(
+    timeouts: Timeouts = HTTP_BRISK, *, private_key: str | None = None, **server: Any
+) -> AsyncIterator[tuple[FcmServer, HttpChannel[WirePush]]]:
+    """A stand-in for FCM, and a channel to it with the right key."""
+    async with FcmServer(**server) as far_side:
+        channel = open_fcm(far_side.provider, private_key or far_side.secrets["privateKey"], timeouts)
+        try:
+            yield far_side, channel
+        finally:
+            await channel.aclose()
+
+
+@asynccontextmanager
+async def web_push(
+    certificates: Certificates, timeouts: Timeouts = HTTP_BRISK, *, private_key: str | None = None, **settings: Any
+) -> AsyncIterator[tuple[WebPushServer, HttpChannel[WirePush]]]:
+    """A stand-in for browsers and their push service, and a channel to it with the right key."""
+    tls = certificates.server_context()
+    async with WebPushServer(tls=tls, ca_file=str(certificates.ca_file)) as far_side:
+        provider = replace(far_side.provider, **settings)
+        channel = open_web_push(provider, private_key or far_side.secrets["privateKey"], timeouts)
+        try:
+            yield far_side, channel
+        finally:
+            await channel.aclose()
+
+
+def to_browser(subscription: WebSubscription, seq: int = 1, **changed: Any) -> WirePush:
+    """A wire push message to a subscription."""
+    return push(subscription.endpoint, seq, p256dh=subscription.p256dh, auth=subscription.auth, **changed)

@@ -63,10 +63,9 @@ class FcmApi:
     def outcomes(self, messages: Sequence[WirePush], answer: Answer) -> Sequence[Outcome]:
         """What became of the message."""
         del messages
-        found = outcome(answer)
-        if answer.status == 401 and found.reason is Reason.AUTH_FAILED:
+        if answer.status == 401 and not _code(_error(answer)):
             self._token.forget(self._shown)
-        return [found]
+        return [outcome(answer)]
 
     async def probe(self, way: HttpWay) -> Outcome:
         """Has a message to a made-up device checked only: when that is all FCM finds fault with, the key is good."""
@@ -88,11 +87,9 @@ class FcmApi:
 
 def outcome(answer: Answer) -> Outcome:
     """What became of one message."""
-    told = _told(answer.body)
     if answer.status == 200:
-        return Outcome.sent(f"accepted as {plain(str(told.get('name', '')))}")
-    error = told.get("error")
-    error = error if isinstance(error, dict) else {}
+        return Outcome.sent(f"accepted as {plain(str(_told(answer.body).get('name', '')))}")
+    error = _error(answer)
     words = plain(f"{error.get('status', '')} {error.get('message', '')}")
     code = _code(error)
     known = OUTCOMES.get(code)
@@ -123,6 +120,11 @@ def _told(body: bytes) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _error(answer: Answer) -> Mapping[str, object]:
+    error = _told(answer.body).get("error")
+    return error if isinstance(error, dict) else {}
 
 
 def _code(error: Mapping[str, object]) -> str:
