@@ -39,6 +39,11 @@ async def retain(database: Database, days: int = DEFAULT_DAYS) -> int:
     deleted = await _delete_leftover(database, days)
     async with database.reading() as tx:
         forgotten = await tx.retention.forget(days, _PIECE)
+        for _ in range(_PIECES):
+            news = await tx.retention.forget_news(_PIECE)
+            forgotten += news
+            if news < _PIECE:
+                break
     if removed or dropped or deleted or forgotten:
         logger().info(Event.RETENTION_PASSED, runs=removed, dropped=dropped, deleted=deleted, forgotten=forgotten)
     return removed

@@ -1,4 +1,4 @@
-"""Removing what has had its time: deliveries of finished runs, calls, notices and the refused rows of imports.
+"""Removing what has had its time: deliveries of finished runs, calls, notices, refused rows of imports, news.
 
 A run's counts are written in the transaction from which on its deliveries are not shown, so a report is exact whatever
 dies in between. Where to read next: `partitions`, and `docs/retention.md` for what is kept how long.
@@ -6,7 +6,7 @@ dies in between. Where to read next: `partitions`, and `docs/retention.md` for w
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from clarion.adapters.postgres import partitions
@@ -16,6 +16,8 @@ from clarion.domain.ids import Id
 
 COUNTING_TIMEOUT_S: Final = 600
 """A run of many millions takes longer to count than a statement of the send path may."""
+NEWS_KEPT: Final = timedelta(days=14)
+"""How long the providers' names of messages are kept. Centres give up within days, and tell of it then."""
 SOON: Final = "31 days"
 """A partition that goes as a whole within this time is waited for; nothing of it is deleted row by row."""
 
@@ -122,6 +124,40 @@ WITH old AS (
 SELECT count(*) FROM gone
 """
 
+# index: inbound_message_by_account, for each account. Its id is as old as the message.
+_FORGET_INBOUND: Final = f"""
+WITH old AS (
+    SELECT m.id FROM account AS a CROSS JOIN LATERAL (
+        SELECT id FROM inbound_message WHERE account_id = a.id AND id < {_UNTIL} ORDER BY id LIMIT $2
+    ) AS m LIMIT $2
+), gone AS (
+    DELETE FROM inbound_message AS m USING old WHERE m.id = old.id RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
+# index: provider_ref_by_age, provider_ref_pkey.
+_FORGET_REFS: Final = """
+WITH gone AS (
+    DELETE FROM provider_ref AS p
+    USING (SELECT sender_id, ref FROM provider_ref WHERE noted_at < now() - $1::interval ORDER BY noted_at LIMIT $2)
+        AS old
+    WHERE p.sender_id = old.sender_id AND p.ref = old.ref RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
+# index: receipt_lost, receipt_pkey.
+_FORGET_LOST: Final = """
+WITH gone AS (
+    DELETE FROM receipt AS r
+    USING (SELECT sender_id, event_id FROM receipt
+           WHERE due_at IS NULL AND received_at < now() - $1::interval ORDER BY received_at LIMIT $2) AS old
+    WHERE r.sender_id = old.sender_id AND r.event_id = old.event_id RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
 
 class RetentionStore:
     """Implements `application.ports.retention.Retention` on one connection."""
@@ -160,10 +196,19 @@ class RetentionStore:
         return deleted
 
     async def forget(self, days: int, limit: int) -> int:
-        """Deletes calls, notices and refused rows of imports."""
+        """Deletes calls, notices, refused rows of imports and inbound messages."""
         return sum(
             [
                 int(await self._connection.fetchval(statement, days, limit))
-                for statement in (_FORGET_CALLS, _FORGET_NOTICES, _FORGET_REJECTIONS)
+                for statement in (_FORGET_CALLS, _FORGET_NOTICES, _FORGET_REJECTIONS, _FORGET_INBOUND)
+            ]
+        )
+
+    async def forget_news(self, limit: int) -> int:
+        """Deletes names that no receipt comes for any more, and receipts of messages that nobody knows of."""
+        return sum(
+            [
+                int(await self._connection.fetchval(statement, NEWS_KEPT, limit))
+                for statement in (_FORGET_REFS, _FORGET_LOST)
             ]
         )

@@ -43,5 +43,9 @@ class Retention(Protocol):
         ...
 
     async def forget(self, days: int, limit: int) -> int:
-        """Deletes calls, notices and refused rows of imports past their account's time, up to `limit` of each."""
+        """Deletes calls, notices, refused rows and inbound messages past their account's time, up to `limit` of each."""
+        ...
+
+    async def forget_news(self, limit: int) -> int:
+        """Deletes names of messages that no receipt comes for any more, and lost receipts, up to `limit` of each."""
         ...
