@@ -43,7 +43,7 @@ class Retention(Protocol):
         ...
 
     async def forget(self, days: int, limit: int) -> int:
-        """Deletes calls, notices, refused rows and inbound messages past their account's time, up to `limit` of each."""
+        """Deletes calls, notices, refused rows and inbound messages past their account's time, `limit` of each."""
         ...
 
     async def forget_news(self, limit: int) -> int:
