@@ -52,6 +52,9 @@ async def furnish(caller: Caller, closed_port: int) -> dict[str, str]:
     return {
         "contactId": contact,
         "groupId": group,
+        "deviceId": await made(
+            f"/contacts/{contact}/devices", {"platform": "ios", "app": "com.example.shop", "token": "ab" * 32}
+        ),
         "executionId": execution.json()["data"]["executionId"],
         "fieldKey": field.json()["data"]["key"],
         "segmentId": await made("/segments", {"name": "All", "rule": {"everyone": True}}),
