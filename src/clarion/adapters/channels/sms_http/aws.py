@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from clarion.adapters.channels.ground import Ground
-from clarion.adapters.channels.http import HttpWay, Request
+from clarion.adapters.channels.http import HttpWay, Request, Timeouts
 from clarion.adapters.channels.http_answers import Answer
 from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.sms_http import sns
@@ -96,10 +96,12 @@ _TESTED: Final = "+12065550100"
 """A number that is nobody's (North American 555-01xx), for a dry run."""
 
 
-def channel(provider: AwsSms, secrets: Mapping[str, str], ground: Ground) -> HttpChannel[WireSms]:
+def channel(
+    provider: AwsSms, secrets: Mapping[str, str], ground: Ground, timeouts: Timeouts | None = None
+) -> HttpChannel[WireSms]:
     """The channel of a sender at AWS. Where events go is set up there: a request cannot name it."""
     del ground
-    way = HttpWay(max_connections=provider.max_connections)
+    way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
     api = AwsApi(provider, secrets["secretAccessKey"])
     return HttpChannel(api, way, max_connections=provider.max_connections)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from clarion.adapters.channels.ground import Ground
-from clarion.adapters.channels.http import HttpWay, Request
+from clarion.adapters.channels.http import HttpWay, Request, Timeouts
 from clarion.adapters.channels.http_answers import Answer
 from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.sms_http.callbacks import (
@@ -90,10 +90,12 @@ _LOST_ANSWERS: Final = 2
 """So often a request is sent again with its key at once when no answer came."""
 
 
-def channel(provider: Bird, secrets: Mapping[str, str], ground: Ground) -> HttpChannel[WireSms]:
+def channel(
+    provider: Bird, secrets: Mapping[str, str], ground: Ground, timeouts: Timeouts | None = None
+) -> HttpChannel[WireSms]:
     """The channel of a sender at Bird. Its webhooks are set up there: a request cannot name one."""
     del ground
-    way = HttpWay(max_connections=provider.max_connections)
+    way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
     return HttpChannel(BirdApi(provider, secrets["apiKey"]), way, max_connections=provider.max_connections)
 
 

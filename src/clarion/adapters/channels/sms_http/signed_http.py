@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from clarion.adapters.channels.ground import Ground
-from clarion.adapters.channels.http import HttpWay, Request
+from clarion.adapters.channels.http import HttpWay, Request, Timeouts
 from clarion.adapters.channels.http_answers import Answer, plain, refusal
 from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.sms_http.callbacks import CallbackReader, Clock, demand_object, malformed, moment
@@ -52,10 +52,12 @@ _NO_SECRET: Final = Outcome.retry(Reason.AUTH_FAILED, "not sent: the signing sec
 _MISSING: Final = Outcome.unknown(Reason.NO_ANSWER, "the answer has no result for this message")
 
 
-def channel(provider: SignedHttp, secrets: Mapping[str, str], ground: Ground) -> HttpChannel[WireSms]:
+def channel(
+    provider: SignedHttp, secrets: Mapping[str, str], ground: Ground, timeouts: Timeouts | None = None
+) -> HttpChannel[WireSms]:
     """The channel of a sender that speaks signed JSON."""
     api = SignedApi(provider, secrets["signingSecret"], ground.callback_url)
-    way = HttpWay(max_connections=provider.max_connections)
+    way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
     return HttpChannel(api, way, max_connections=provider.max_connections)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 from clarion.adapters.channels.ground import Ground
-from clarion.adapters.channels.http import HttpWay, Request
+from clarion.adapters.channels.http import HttpWay, Request, Timeouts
 from clarion.adapters.channels.http_answers import Answer
 from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.sms_http.callbacks import (
@@ -104,10 +104,12 @@ _ECHO: Final = "delivery"
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
-def channel(provider: Twilio, secrets: Mapping[str, str], ground: Ground) -> HttpChannel[WireSms]:
+def channel(
+    provider: Twilio, secrets: Mapping[str, str], ground: Ground, timeouts: Timeouts | None = None
+) -> HttpChannel[WireSms]:
     """The channel of a sender at Twilio."""
     api = TwilioApi(provider, secrets["authToken"], ground.callback_url)
-    way = HttpWay(max_connections=provider.max_connections)
+    way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
     return HttpChannel(api, way, max_connections=provider.max_connections)
 
 

@@ -16,7 +16,7 @@ import jwt
 import msgspec
 
 from clarion.adapters.channels.ground import Ground
-from clarion.adapters.channels.http import HttpWay, Request
+from clarion.adapters.channels.http import HttpWay, Request, Timeouts
 from clarion.adapters.channels.http_answers import Answer
 from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.sms_http.callbacks import (
@@ -104,10 +104,12 @@ _OLDEST_S: Final = 25 * 3600.0
 """Vonage repeats a webhook for a day and says nothing of a signature's age: older than that it is nobody's repeat."""
 
 
-def channel(provider: Vonage, secrets: Mapping[str, str], ground: Ground) -> HttpChannel[WireSms]:
+def channel(
+    provider: Vonage, secrets: Mapping[str, str], ground: Ground, timeouts: Timeouts | None = None
+) -> HttpChannel[WireSms]:
     """The channel of a sender at Vonage."""
     api = VonageApi(provider, secrets["privateKey"], ground.callback_url)
-    way = HttpWay(max_connections=provider.max_connections)
+    way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
     return HttpChannel(api, way, max_connections=provider.max_connections)
 
 

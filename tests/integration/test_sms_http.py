@@ -1,0 +1,200 @@
+"""SMS over HTTP: each provider's requests against a stand-in that checks them, and what its answers come to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from tests.support.sms_batch_providers import AwsStandIn, BirdStandIn, SignedStandIn
+from tests.support.sms_providers import STAND_INS, TwilioStandIn, VonageStandIn, over
+from tests.support.sms_stand_in import Fate, StandIn, number
+from tests.support.texts import sms
+
+from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.application.ports.channel import Window
+from clarion.domain.outcome import Outcome, Reason, Verdict
+from clarion.rendering.sms import WireSms
+
+RUN = "0123456789ab" * 2
+
+
+def message(seq: int, fate: Fate = Fate.TAKEN, text: str = "Hello") -> WireSms:
+    return sms(number(fate, seq), text, key=f"{RUN}-{seq}")
+
+
+async def sent_through(
+    channel: HttpChannel[WireSms], messages: Sequence[WireSms], *, is_urgent: bool = False
+) -> list[Outcome]:
+    window = Window(messages, is_urgent=is_urgent)
+    channel.send(window)
+    assert await window.wait(20), f"{window.open} of {len(messages)} have no outcome"
+    return [outcome for _, outcome in sorted(window.drain(), key=lambda pair: pair[0])]
+
+
+@pytest.fixture(params=STAND_INS, ids=lambda kind: kind.__name__.removesuffix("StandIn").lower())
+async def far(request: pytest.FixtureRequest) -> AsyncIterator[StandIn]:
+    async with request.param() as stand_in:
+        yield stand_in
+
+
+async def test_every_message_is_taken_once_with_its_delivery_id(far: StandIn) -> None:
+    messages = [message(seq) for seq in range(1, 201)]
+    async with over(far) as channel:
+        outcomes = await sent_through(channel, messages)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.SENT}
+    assert sorted(taken.key for taken in far.taken) == sorted(one.key for one in messages)
+    assert far.most_at_once <= 10
+
+
+async def test_text_arrives_as_it_was_written(far: StandIn) -> None:
+    text = 'Grüße & "more" = 1 € + 😀\nsecond line'
+    async with over(far) as channel:
+        [outcome] = await sent_through(channel, [message(1, text=text)])
+    assert outcome.verdict is Verdict.SENT
+    assert [(taken.to, taken.text) for taken in far.taken] == [(number(Fate.TAKEN), text)]
+
+
+async def test_an_expired_credential_is_nobodys_message_and_tells_everyone_at_once(far: StandIn) -> None:
+    far.is_expired = True
+    async with over(far, max_connections=2) as channel:
+        outcomes = await sent_through(channel, [message(seq) for seq in range(1, 31)])
+        probe = await channel.probe()
+    assert {(one.verdict, one.reason) for one in [*outcomes, probe]} == {(Verdict.RETRY, Reason.AUTH_FAILED)}
+    assert far.requests <= 5
+    assert far.taken == []
+
+
+async def test_a_probe_says_that_all_is_well_and_sends_nothing(far: StandIn) -> None:
+    async with over(far) as channel:
+        outcome = await channel.probe()
+    assert outcome.verdict is Verdict.SENT
+    assert far.taken == []
+
+
+WRONG = {
+    TwilioStandIn: Reason.ADDRESS_UNKNOWN,
+    VonageStandIn: Reason.ADDRESS_UNKNOWN,
+    BirdStandIn: Reason.ADDRESS_UNKNOWN,
+    AwsStandIn: Reason.MESSAGE_REJECTED,
+    SignedStandIn: Reason.ADDRESS_UNKNOWN,
+}
+
+
+async def test_a_wrong_number_fails_alone(far: StandIn) -> None:
+    fates = [Fate.TAKEN, Fate.WRONG_NUMBER, Fate.TAKEN]
+    async with over(far) as channel:
+        outcomes = await sent_through(channel, [message(seq, fate) for seq, fate in enumerate(fates, 1)])
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.SENT, Verdict.FAILED, Verdict.SENT]
+    assert outcomes[1].reason is WRONG[type(far)]
+    assert sorted(taken.to for taken in far.taken) == [number(Fate.TAKEN, 1), number(Fate.TAKEN, 3)]
+
+
+async def test_a_lost_answer_leaves_the_message_uncertain_and_never_sent_twice(far: StandIn) -> None:
+    async with over(far) as channel:
+        outcomes = await sent_through(channel, [message(1, Fate.CUT)])
+    assert [(one.verdict, one.reason) for one in outcomes] == [(Verdict.UNKNOWN, Reason.NO_ANSWER)]
+    assert len(far.taken) == 1
+
+
+@pytest.mark.parametrize("kind", [BirdStandIn, SignedStandIn])
+async def test_with_a_key_a_lost_answer_is_asked_for_again(kind: type[StandIn]) -> None:
+    async with kind() as far, over(far) as channel:
+        [outcome] = await sent_through(channel, [message(1, Fate.CUT_ONCE)])
+    assert outcome.verdict is Verdict.SENT
+    assert far.requests == 2
+    assert len(far.taken) == 1
+
+
+async def test_t78_an_answer_that_is_not_the_providers_is_uncertain(far: StandIn) -> None:
+    # Twilio says success with 201: a page with 200 is no success there.
+    fates = [Fate.ERROR] if isinstance(far, TwilioStandIn) else [Fate.ERROR, Fate.NONSENSE]
+    settings: dict[str, Any] = {"batch_size": 1} if isinstance(far, BirdStandIn | SignedStandIn) else {}
+    async with over(far, **settings) as channel:
+        outcomes = await sent_through(channel, [message(1, fate) for fate in fates])
+    assert {(one.verdict, one.reason) for one in outcomes} == {(Verdict.UNKNOWN, Reason.NO_ANSWER)}
+
+
+async def test_silence_is_waited_for_and_then_uncertain() -> None:
+    async with TwilioStandIn() as far, over(far) as channel:
+        outcomes = await sent_through(channel, [message(1, Fate.SILENT), message(2)])
+    assert [one.verdict for one in outcomes] == [Verdict.UNKNOWN, Verdict.SENT]
+
+
+async def test_too_fast_slows_the_sender_and_fails_nothing(far: StandIn) -> None:
+    async with over(far, max_connections=1) as channel:
+        [slow] = await sent_through(channel, [message(1, Fate.THROTTLED)])
+        [after] = await sent_through(channel, [message(2)])
+    assert (slow.verdict, slow.reason) == (Verdict.RETRY, Reason.THROTTLED)
+    assert after.verdict is Verdict.SENT
+
+
+async def test_a_pause_that_was_asked_for_sends_nothing_and_keeps_nobody_waiting() -> None:
+    async with TwilioStandIn(retry_after="1000000000") as far, over(far) as channel:
+        [slow] = await sent_through(channel, [message(1, Fate.THROTTLED)])
+        waiting = await sent_through(channel, [message(seq) for seq in range(2, 12)])
+    assert slow.reason is Reason.THROTTLED
+    assert {(one.verdict, one.reason) for one in waiting} == {(Verdict.RETRY, Reason.THROTTLED)}
+    assert far.requests == 1
+
+
+async def test_urgent_messages_go_first_and_never_more_at_once_than_allowed() -> None:
+    async with TwilioStandIn(held=asyncio.Event()) as far, over(far, max_connections=3) as channel:
+        bulk, urgent = Window([message(seq) for seq in range(1, 21)]), Window([message(99)], is_urgent=True)
+        channel.send(bulk)
+        channel.send(urgent)
+        async with asyncio.timeout(10):
+            while far.at_once < 3:
+                await asyncio.sleep(0.01)
+        assert far.held is not None
+        far.held.set()
+        assert await urgent.wait(10)
+        assert await bulk.wait(10)
+    assert far.most_at_once == 3
+    assert [taken.key for taken in far.taken].index(f"{RUN}-99") <= 3
+
+
+async def test_a_service_gets_batches_with_an_outcome_each() -> None:
+    async with SignedStandIn(batch_size=40) as far, over(far, max_connections=1) as channel:
+        fates = [Fate.TAKEN, Fate.WRONG_NUMBER, Fate.OPTED_OUT, Fate.THROTTLED] * 25
+        outcomes = await sent_through(channel, [message(seq, fate) for seq, fate in enumerate(fates, 1)])
+    assert [one.reason for one in outcomes[:4]] == [
+        None,
+        Reason.ADDRESS_UNKNOWN,
+        Reason.UNSUBSCRIBED,
+        Reason.THROTTLED,
+    ]
+    assert len(far.taken) == 25
+    assert sorted(far.batches) == [20, 40, 40]
+
+
+async def test_callbacks_are_asked_for_at_our_own_address() -> None:
+    async with TwilioStandIn() as far, over(far) as channel:
+        await sent_through(channel, [message(7)])
+    assert far.callback_urls == [f"https://clarion.example/hooks/sender?delivery={RUN}-7"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "secrets"),
+    [
+        (VonageStandIn, {"privateKey": "no key at all", "signatureSecret": "x"}),
+        (SignedStandIn, {"signingSecret": "whsec_???"}),
+    ],
+)
+async def test_a_secret_that_is_none_is_an_expired_credential(kind: type[StandIn], secrets: dict[str, str]) -> None:
+    async with kind() as far, over(far, secrets=secrets) as channel:
+        [outcome] = await sent_through(channel, [message(1)])
+        probe = await channel.probe()
+    assert {one.reason for one in (outcome, probe)} == {Reason.AUTH_FAILED}
+    assert far.requests == 0
+
+
+async def test_closing_leaves_no_message_without_an_outcome(far: StandIn) -> None:
+    window = Window([message(seq) for seq in range(1, 101)])
+    async with over(far, max_connections=2) as channel:
+        channel.send(window)
+        await asyncio.sleep(0)
+    assert window.open == 0
+    sent = [window.messages[index].key for index, outcome in window.drain() if outcome.verdict is Verdict.SENT]
+    assert sorted(sent) == sorted(taken.key for taken in far.taken)
