@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.smpp import SmppChannel, Timers
+from clarion.application.ports.channel import Window
 from clarion.application.ports.receipts import Inbound, News, Receipt
 from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
+from clarion.domain.outcome import Outcome
 from clarion.domain.providers.provider import Security
 from clarion.domain.providers.smpp import SmppBind
 from clarion.rendering.sms import WireSms
@@ -98,3 +100,13 @@ async def smpp(
         yield channel
     finally:
         await channel.aclose()
+
+
+async def sent_through(channel: SmppChannel, messages: Sequence[WireSms], patience_s: float = 20.0) -> list[Outcome]:
+    """Sends one window and gives its outcomes in the order of its messages; fails when one is missing or doubled."""
+    window = Window(messages)
+    channel.send(window)
+    complete = await window.wait(patience_s)
+    outcomes = dict(window.drain())
+    assert complete, f"{window.open} of {len(messages)} messages have no outcome"
+    return [outcomes[index] for index in range(len(messages))]

@@ -18,6 +18,7 @@ from tests.support.smpp_server.install import FOLDER, node
 SYSTEM_ID = "clarion"
 PASSWORD = "secret"
 _START_S = 60.0
+_ANSWER_S = 60.0
 
 
 class Centre:
@@ -97,8 +98,8 @@ class Centre:
         assert process.stdin is not None
         async with self._turn:
             process.stdin.write(json.dumps({"name": name, "value": value}).encode() + b"\n")
-            await process.stdin.drain()
-            return await self._read()
+            async with asyncio.timeout(_ANSWER_S):
+                return await self._read()
 
     async def _read(self) -> Any:
         process = self._process

@@ -17,11 +17,14 @@ const rules = {
   perSecond: 0, // submits a second; more are refused with ESME_RTHROTTLED; 0 is no limit
   delayMs: 0, // before each answer
   isSilent: false, // answers nothing any more, to whatever
-  fates: {}, // by the beginning of the destination: {"status": 11}, {"silent": true}, {"drop": true}, {"times": n}
+  // By the beginning of the destination: {"status": 11}, {"silent": true} or {"drop": true}; with {"skip": 1} not for the
+  // first submit, with {"times": 2} for so many.
+  fates: {},
   receipts: null, // "DELIVRD" and the like; null sends none
   receiptStates: {}, // by the beginning of the destination, where it differs
   ids: 'decimal', // or 'hex': how answers write ids; receipts write them in decimals
 };
+const defaults = { ...rules };
 const receiptWindow = 100;
 
 const sessions = new Set();
@@ -104,7 +107,7 @@ function textOf(pdu) {
 
 function onSubmit(session, pdu) {
   const fate = startsWith(rules.fates, pdu.destination_addr) || {};
-  const applies = fate.times === undefined || fate.times-- > 0;
+  const applies = !(fate.skip > 0 && fate.skip-- > 0) && (fate.times === undefined || fate.times-- > 0);
   if (applies && fate.status) return refuse(session, pdu, fate.status);
   if (isTooFast()) return refuse(session, pdu, smpp.ESME_RTHROTTLED);
   const udh = pdu.short_message.udh ? Buffer.concat(pdu.short_message.udh).toString('hex') : '';
@@ -170,6 +173,7 @@ function onSession(session) {
 }
 
 const commands = {
+  reset() { Object.assign(rules, defaults, { fates: {}, receiptStates: {} }); keeps = true; return commands.forget(); },
   set(changes) { Object.assign(rules, changes); return {}; },
   keep(yes) { keeps = yes; return {}; },
   counts() {
@@ -178,7 +182,12 @@ const commands = {
       acknowledged, redelivered, receiptsWaiting: waiting.length, enquiries, unbinds };
   },
   submits() { return submits; },
-  forget() { submits.length = 0; counts.clear(); taken = refused = acknowledged = 0; return {}; },
+  forget() {
+    submits.length = waiting.length = 0;
+    counts.clear();
+    binds = taken = refused = acknowledged = redelivered = enquiries = unbinds = 0;
+    return {};
+  },
   drop() { const n = sessions.size; for (const session of sessions) session.destroy(); return { dropped: n }; },
   deliver(pdu) {
     return new Promise((done) => {

@@ -63,6 +63,8 @@ class Bind:
         self._bound: asyncio.Future[None] = self._loop.create_future()
         self._stage = _BINDING
         self._retires = False
+        self._goodbye: int | None = None
+        """The number of the centre's unbind, once it wants to end."""
         self._late_s = 0.0
         self._heard_at = self._asked_at = self._loop.time()
 
@@ -225,9 +227,10 @@ class Bind:
 
     def _on_unbind(self, unit: Pdu) -> None:
         """The centre wants to end: what is on the wire has a moment left for its answers, then we agree."""
+        self._goodbye = unit.sequence
         self._retires = True
         self.in_flight.put_down("the centre ends the session")
-        self._loop.call_later(self._timers.leave if self.in_flight else 0.0, self._agree, unit.sequence)
+        self._loop.call_later(self._timers.leave, self._agree, unit.sequence)
 
     def _agree(self, sequence: int) -> None:
         if self._stage == _BOUND:
@@ -237,7 +240,11 @@ class Bind:
                 self._connection.transport.close()
 
     def _leave_if_done(self) -> None:
-        if self._stage == _BOUND and not self.in_flight and not self._incoming.is_busy:
+        if self._stage != _BOUND or self.in_flight or self._incoming.is_busy:
+            return
+        if self._goodbye is not None:
+            self._agree(self._goodbye)
+        else:
             self._end_by(self._loop.time())
             self._write(pdu.unit(pdu.UNBIND, self.in_flight.number()))
 

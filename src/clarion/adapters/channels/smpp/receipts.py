@@ -22,7 +22,7 @@ _KIND: Final = 0x3C
 _RECEIPTS: Final = frozenset({0x04, 0x20})
 """A receipt, or a note on the way (intermediate delivery notification)."""
 
-_ID: Final = re.compile(r"(?:^|\s)(?:message[ _]?)?id\s*:\s*([^\s:]{1,64})", re.IGNORECASE)
+_ID: Final = re.compile(r"(?:^|\s)(?:message[ _]?)?id\s*:\s*([^\s:,;]{1,64})(?=[\s,;]|$)", re.IGNORECASE)
 _STATE: Final = re.compile(r"\bstat(?:e|us)?\s*:\s*([a-z_]{2,20})", re.IGNORECASE)
 _ERROR: Final = re.compile(r"\berr(?:or)?(?:[ _]?code)?\s*:\s*(\w{1,20})", re.IGNORECASE)
 _DONE: Final = re.compile(r"\bdone[ _]?date\s*:\s*(\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?|\d{6,17})", re.IGNORECASE)
