@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from clarion.application.contact_rules import Refusal, check_text
+from clarion.application.contact_rules import Refusal, check_text, read_phone, read_push_token
 from clarion.application.identities import canonical
 from clarion.application.json_objects import encoded
 from clarion.application.starts import CONTEXT_LIMIT
 from clarion.domain.campaign import Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, parse_id
 from clarion.rendering.addresses import AddressFault, parse_email
@@ -37,14 +39,17 @@ class TriggerRecipient:
 
     `namespace` and `value` are an identity: `id`, `external_id`, `email`, `phone` or a namespace of the account's own.
     An external recipient is never looked up: only the address given counts, or the identity when it is one.
-    `addresses` by channel (`email`, `sms`, `push`) win over the contact's own. `profile` lies over the contact's data
-    as templates see it, `context` over the run's.
+    `addresses` by channel (`email`, `sms`, `push`) win over the contact's own. That of `push` goes by the campaign's
+    push sender for `push_app` and `push_platform` (ios, android or web), or by its first one where the call says none.
+    `profile` lies over the contact's data as templates see it, `context` over the run's.
     """
 
     namespace: str
     value: str
     is_external: bool = False
     addresses: Mapping[str, str] = field(default_factory=dict)
+    push_app: str | None = None
+    push_platform: str | None = None
     profile: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] = field(default_factory=dict)
 
@@ -66,11 +71,22 @@ class TriggerCall:
     high_throughput: bool | None = None
 
 
+class Given(NamedTuple):
+    """An address that a call gave, and its key: None when it cannot be written to."""
+
+    address: str
+    key: str | None
+
+
+NO_ADDRESSES: Final[Mapping[ChannelName, Given]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class KnownRecipient:
     """A recipient as it is looked up and kept. `shown` is the identity as it is shown, for a contact to be made.
 
-    `address` is the one the call gave, `address_key` None when it cannot be written to.
+    `address` is the email address the call gave, `address_key` None when it cannot be written to; `others` are those of
+    other channels, and `push_to` the app and the platform of that of push.
     """
 
     contact_id: Id | None
@@ -80,6 +96,8 @@ class KnownRecipient:
     address: str | None
     address_key: str | None
     given: msgspec.Raw
+    others: Mapping[ChannelName, Given] = field(default_factory=lambda: NO_ADDRESSES)
+    push_to: tuple[str | None, str | None] = (None, None)
 
     @property
     def has_fault(self) -> bool:
@@ -141,7 +159,7 @@ def _twice(call: TriggerCall, known: list[KnownRecipient]) -> list[Problem]:
 
 def _who(recipient: TriggerRecipient, known: KnownRecipient) -> tuple[object, ...]:
     """Whom a recipient means; somebody who is not looked up and has no address is told apart by the identity given."""
-    name = (known.contact_id, known.namespace, known.value, known.address)
+    name = (known.contact_id, known.namespace, known.value, known.address, *known.others.values())
     return name if any(name) else (recipient.namespace.lower(), recipient.value)
 
 
@@ -150,12 +168,31 @@ def _read(recipient: TriggerRecipient) -> KnownRecipient | Refusal:
     if isinstance(given, Refusal):
         return given
     address = recipient.addresses.get("email")
+    push_to = recipient.push_app, recipient.push_platform
     if recipient.is_external:
         if address is None and recipient.namespace.lower() == "email":
             address = recipient.value
-        return KnownRecipient(None, None, None, "", *_address(address), given)
+        others = _others(recipient.addresses, recipient.value if recipient.namespace.lower() == "phone" else None)
+        return KnownRecipient(None, None, None, "", *_address(address), given, others, push_to)
     name = _name(recipient.namespace, recipient.value)
-    return name if isinstance(name, Refusal) else KnownRecipient(*name, *_address(address), given)
+    if isinstance(name, Refusal):
+        return name
+    return KnownRecipient(*name, *_address(address), given, _others(recipient.addresses, None), push_to)
+
+
+def _others(addresses: Mapping[str, str], phone: str | None) -> Mapping[ChannelName, Given]:
+    """The addresses of other channels than email, and a number that a recipient was named by."""
+    if phone is None and not addresses.keys() & {ChannelName.SMS, ChannelName.PUSH}:
+        return NO_ADDRESSES
+    found: dict[ChannelName, Given] = {}
+    for channel, text, read in (
+        (ChannelName.SMS, addresses.get("sms", phone), read_phone),
+        (ChannelName.PUSH, addresses.get("push"), read_push_token),
+    ):
+        if text is not None:
+            key = read(text)
+            found[channel] = Given(text[:_ADDRESS_SHOWN], None) if isinstance(key, Refusal) else Given(key, key)
+    return found
 
 
 def _name(namespace: str, value: str) -> tuple[Id | None, str | None, str | None, str] | Refusal:

@@ -15,10 +15,11 @@ from clarion.application.calls import check_request_id
 from clarion.application.campaign_rules import extras_problems
 from clarion.application.ports import Transaction
 from clarion.application.ports.executions import AudiencePlan
+from clarion.application.runs import list_deliveries
 from clarion.application.segments import get_segment
 from clarion.application.starts import CONTEXT_LIMIT, start_run
 from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category
-from clarion.domain.delivery import Delivery
+from clarion.domain.delivery import Delivery, DeliveryId
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem, Removed
 from clarion.domain.execution import Execution, ExecutionKind, ExecutionState
 from clarion.domain.ids import Id, new_id
@@ -103,9 +104,11 @@ async def list_executions(
 
 
 async def list_outcomes(
-    tx: Transaction, *, account_id: Id, execution: Execution, after_seq: int = 0, limit: int
+    tx: Transaction, *, account_id: Id, execution: Execution, after: DeliveryId | None = None, limit: int
 ) -> list[Delivery]:
-    """Reads what became of a call's recipients, in the order of the call (of an audience, in the order of its run).
+    """Reads what became of a call's recipients, those that follow `after`: part after part, in the order of the call.
+
+    Those of an audience come in the order of its run.
 
     Raises:
         Removed: the deliveries are no longer kept.
@@ -115,10 +118,16 @@ async def list_outcomes(
         return []
     if run.removed_at is not None:
         raise Removed("delivery")
-    first, last = execution.first_seq or 1, execution.last_seq
-    after = max(after_seq, first - 1)
-    count = limit if last is None else min(limit, last - after)
-    return await tx.deliveries.page(run.id, None, None, after, count) if count > 0 else []
+    if not execution.stretches:
+        return await list_deliveries(tx, account_id=account_id, run_id=run.id, after=after, limit=limit)
+    found: list[Delivery] = []
+    for part_id, first, last in execution.stretches:
+        if after is not None and part_id < after.run_id:
+            continue
+        after_seq = max(after.seq if after and after.run_id == part_id else 0, first - 1)
+        count = min(limit - len(found), last - after_seq)
+        found += await tx.deliveries.page(part_id, None, None, after_seq, count) if count > 0 else []
+    return found
 
 
 async def cancel_scheduled(tx: Transaction, *, account_id: Id, execution_id: Id) -> Execution:

@@ -15,6 +15,7 @@ from clarion.application.ports import Transaction
 from clarion.application.ports.executions import Earlier
 from clarion.application.ports.intake import (
     NOBODY,
+    NOWHERE,
     Advance,
     CalledCampaign,
     Found,
@@ -23,15 +24,18 @@ from clarion.application.ports.intake import (
     NewDelivery,
     NewExecution,
     OpenRun,
+    Reached,
+    Sought,
     Wanted,
     Writing,
 )
+from clarion.application.reaching import destinations
 from clarion.domain.campaign import CampaignKind, CampaignState, Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.errors import ClarionError, Conflict, NotFound
-from clarion.domain.execution import Execution, ExecutionKind, ExecutionState
+from clarion.domain.execution import Execution, ExecutionKind, ExecutionState, Stretch
 from clarion.domain.ids import Id, new_ids
-from clarion.domain.outcome import Reason
 
 Answer = Execution | ClarionError | None
 """What a call is answered; None when its campaign takes calls but has no open run: open one and ask again."""
@@ -44,8 +48,8 @@ class _Kept:
     place: int
     known: KnownCall
     campaign: CalledCampaign
-    run: OpenRun
     found: list[Found] = field(default_factory=list)
+    reached: list[Reached] = field(default_factory=list)
 
 
 async def accept(tx: Transaction, calls: Sequence[KnownCall]) -> list[Answer]:
@@ -68,9 +72,10 @@ async def accept(tx: Transaction, calls: Sequence[KnownCall]) -> list[Answer]:
             continue
         if known.call.request_id is not None and first_with.setdefault(name, place) != place:
             repeats[place] = first_with[name]
-        elif (run := campaigns[known.call.campaign_id].run) is not None:
-            kept.append(_Kept(place, known, campaigns[known.call.campaign_id], run))
+        elif campaigns[known.call.campaign_id].runs:
+            kept.append(_Kept(place, known, campaigns[known.call.campaign_id]))
     await _look_up(tx, kept)
+    await _reach(tx, [one for one in kept if not one.campaign.is_email_alone])
     kept = [one for one in kept if not _lacks_somebody(one, answers)]
     if kept:
         for place, execution in await _store(tx, kept):
@@ -139,6 +144,29 @@ async def _look_up(tx: Transaction, kept: Sequence[_Kept]) -> None:
         at += len(one.found)
 
 
+async def _reach(tx: Transaction, kept: Sequence[_Kept]) -> None:
+    """Finds the numbers and devices of those whose campaigns write to more than email addresses."""
+    sought = [_sought(one, *each) for one in kept for each in zip(one.known.recipients, one.found, strict=True)]
+    found = await tx.intake.reach(sought) if sought else []
+    at = 0
+    for one in kept:
+        one.reached = found[at : at + len(one.known.recipients)]
+        at += len(one.reached)
+
+
+def _sought(one: _Kept, recipient: KnownRecipient, found: Found) -> Sought:
+    campaign, others = one.campaign, recipient.others
+    sms, push = others.get(ChannelName.SMS), others.get(ChannelName.PUSH)
+    return Sought(
+        account_id=campaign.account_id,
+        campaign_id=campaign.id,
+        contact_id=found.contact_id,
+        sms_key=sms.key if sms else None,
+        push_key=push.key if push else None,
+        is_marketing=campaign.category is Category.MARKETING,
+    )
+
+
 def _is_asked(wanted: Wanted) -> bool:
     return not (wanted.contact_id is None and wanted.namespace is None and wanted.address_key is None)
 
@@ -177,34 +205,56 @@ def _lacks_somebody(one: _Kept, answers: list[Answer]) -> bool:
 async def _store(tx: Transaction, kept: Sequence[_Kept]) -> list[tuple[int, Execution]]:
     deliveries: list[NewDelivery] = []
     executions: list[NewExecution] = []
-    first_of = {one.run.id: (one.run, one.run.next_seq) for one in kept}
+    first_of = {run.id: (run, run.next_seq) for one in kept for run in one.campaign.runs}
     for id_, one in zip(new_ids(len(kept)), kept, strict=True):
-        executions.append(_execution(id_, one))
-        for recipient, found in zip(one.known.recipients, one.found, strict=True):
-            deliveries.append(_delivery(one.run, one.campaign, recipient, found))
-            one.run.next_seq += 1
+        first = [run.next_seq for run in one.campaign.runs]
+        deliveries += _deliveries(one)
+        executions.append(_execution(id_, one, first))
     batches = _batches(first_of, deliveries)
     advances = [Advance(run.id, run.next_seq, run.next_seq - first) for run, first in first_of.values()]
     created = await tx.intake.write(Writing(executions, deliveries, batches, advances))
-    return [(one.place, _stored(new, created[new.id])) for one, new in zip(kept, executions, strict=True)]
+    return [(one.place, _stored(one, new, created[new.id])) for one, new in zip(kept, executions, strict=True)]
 
 
-def _execution(id_: Id, one: _Kept) -> NewExecution:
-    call, first = one.known.call, one.run.next_seq
+def _deliveries(one: _Kept) -> list[NewDelivery]:
+    """What a call comes to in the parts of its run, of which it takes the next numbers."""
+    written = []
+    reached = one.reached or [NOWHERE] * len(one.found)
+    for recipient, found, beyond in zip(one.known.recipients, one.found, reached, strict=True):
+        for to in destinations(one.campaign, recipient, found, beyond):
+            state = DeliveryState.PENDING if to.reason is None else DeliveryState.SKIPPED
+            written.append(
+                NewDelivery(
+                    to.run.id, to.run.next_seq, found.contact_id, to.address, state, to.reason, recipient.given,
+                    to.device_id,
+                )
+            )  # fmt: skip
+            to.run.next_seq += 1
+    return written
+
+
+def _execution(id_: Id, one: _Kept, first: Sequence[int]) -> NewExecution:
+    call, (lead, *others) = one.known.call, one.campaign.runs
+    parts = None
+    if others:
+        stretches = [(run.id.hex(), seq, run.next_seq - 1) for run, seq in zip(others, first[1:], strict=True)]
+        parts = {"recipients": len(one.known.recipients), "others": stretches}
     return NewExecution(
         id=id_,
         account_id=call.account_id,
         campaign_id=call.campaign_id,
         request_id=call.request_id,
         body_hash=call.body_hash,
-        run_id=one.run.id,
-        first_seq=first,
-        last_seq=first + len(one.known.recipients) - 1,
+        run_id=lead.id,
+        first_seq=first[0],
+        last_seq=lead.next_seq - 1,
         created_by=call.created_by,
+        parts=parts,
     )
 
 
-def _stored(new: NewExecution, created_at: datetime) -> Execution:
+def _stored(one: _Kept, new: NewExecution, created_at: datetime) -> Execution:
+    others = new.parts["others"] if new.parts else ()
     return Execution(
         id=new.id,
         campaign_id=new.campaign_id,
@@ -218,36 +268,13 @@ def _stored(new: NewExecution, created_at: datetime) -> Execution:
         problem=None,
         created_by=new.created_by,
         created_at=created_at,
+        recipients=len(one.known.recipients),
+        others=tuple(Stretch(Id(bytes.fromhex(run_id)), first, last) for run_id, first, last in others),
     )
 
 
-def _delivery(run: OpenRun, campaign: CalledCampaign, recipient: KnownRecipient, found: Found) -> NewDelivery:
-    address = recipient.address
-    if address is None:
-        # A campaign that looks nobody up writes to the identity itself, when that is an address.
-        address = recipient.shown if campaign.high_throughput and recipient.namespace == "email" else found.email
-    reason = _refusal(campaign, address, recipient, found)
-    state = DeliveryState.PENDING if reason is None else DeliveryState.SKIPPED
-    return NewDelivery(run.id, run.next_seq, found.contact_id, address, state, reason, recipient.given)
-
-
-def _refusal(campaign: CalledCampaign, address: str | None, recipient: KnownRecipient, found: Found) -> Reason | None:
-    """Why this recipient is not written to, in the order in which freezing an audience asks."""
-    if found.status not in {None, "active"}:
-        return Reason.CONTACT_BLOCKED
-    if address is None:
-        return Reason.NO_ADDRESS
-    if recipient.has_fault:
-        return Reason.INVALID_ADDRESS
-    if campaign.category is Category.MARKETING and found.consent_email is False:
-        return Reason.NO_CONSENT
-    if found.suppressed_by is not None:
-        return Reason.UNSUBSCRIBED if found.suppressed_by == "unsubscribed" else Reason.SUPPRESSED
-    return None
-
-
 def _batches(first_of: dict[Id, tuple[OpenRun, int]], deliveries: Sequence[NewDelivery]) -> list[NewBatch]:
-    """One batch for each run of the group: a group is never larger than a batch may be."""
+    """One batch for each run of the group, which is never much larger than a batch may be."""
     waiting = {delivery.run_id for delivery in deliveries if delivery.state == DeliveryState.PENDING}
     return [
         NewBatch(run.id, run.next_batch, run.lane, first, run.next_seq - 1)

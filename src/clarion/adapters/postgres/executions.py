@@ -5,18 +5,18 @@ Calls that bring their recipients are stored in groups, by `intake`. Where to re
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.locks import request_key
 from clarion.application.ports.executions import AudiencePlan, Earlier
-from clarion.domain.execution import Execution, ExecutionKind, ExecutionState
+from clarion.domain.execution import Execution, ExecutionKind, ExecutionState, Stretch
 from clarion.domain.ids import Id
 
 EXECUTION: Final = """e.id, e.campaign_id, e.kind, e.state, e.request_id, e.run_id, e.first_seq, e.last_seq,
-    e.execute_at, e.problem, e.created_by, e.created_at"""
+    e.execute_at, e.problem, e.created_by, e.created_at, e.parts"""
 """The columns of `execution_of`."""
 
 # index: execution_pkey.
@@ -116,6 +116,8 @@ class ExecutionStore:
 
 def execution_of(row: asyncpg.Record) -> Execution:
     """A row with the columns of `EXECUTION`."""
+    first, last, parts = row["first_seq"], row["last_seq"], row["parts"]
+    recipients = None if first is None else last - first + 1
     return Execution(
         id=Id(row["id"]),
         campaign_id=Id(row["campaign_id"]),
@@ -129,7 +131,14 @@ def execution_of(row: asyncpg.Record) -> Execution:
         problem=row["problem"],
         created_by=row["created_by"],
         created_at=row["created_at"],
+        recipients=parts["recipients"] if parts else recipients,
+        others=stretches_of(parts) if parts else (),
     )
+
+
+def stretches_of(parts: dict[str, Any]) -> tuple[Stretch, ...]:
+    """The deliveries of a call in further parts, as they are stored."""
+    return tuple(Stretch(Id(bytes.fromhex(run_id)), first, last) for run_id, first, last in parts["others"])
 
 
 def _plan_as_json(plan: AudiencePlan) -> dict[str, object]:

@@ -12,21 +12,28 @@ from typing import Final
 
 import asyncpg
 
+from clarion.adapters.postgres.campaigns import CampaignStore
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.executions import EXECUTION, execution_of
 from clarion.adapters.postgres.freezing import BATCH_SIZE
+from clarion.adapters.postgres.intake_reach import REACH, reached_of
 from clarion.application.ports.executions import Earlier
 from clarion.application.ports.intake import (
     CalledCampaign,
     Found,
     NewContact,
     OpenRun,
+    Reached,
+    Sought,
     Wanted,
     Writing,
 )
-from clarion.domain.campaign import CampaignKind, CampaignState, Category, Lane, lane_of
+from clarion.domain.campaign import CampaignKind, CampaignState, Category, ChannelPolicy, Lane, lane_of
+from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import RETRY_DEADLINE
-from clarion.domain.ids import Id
+from clarion.domain.device import PLATFORM_OF
+from clarion.domain.ids import Id, new_ids
+from clarion.domain.providers.provider import ProviderName
 
 ACCEPTS: Final = timedelta(hours=1)
 """How long one run takes calls before the next one does."""
@@ -37,14 +44,16 @@ FIRST_BATCH: Final = -2_000_000_000
 # a run that was closed, paused or stopped while it was waited for is not among the locked any more.
 _LOCK_OPEN: Final = """
 WITH open AS (
-    SELECT id, campaign_id, lane, next_seq, next_batch FROM run
+    SELECT id, campaign_id, lane, next_seq, next_batch, channel, sender_id, channel_policy FROM run
     WHERE campaign_id = ANY($1::bytea[]) AND accepts_until IS NOT NULL AND accepts_until > now() AND state = 'sending'
     ORDER BY id FOR NO KEY UPDATE
 )
 SELECT c.id, c.account_id, c.kind, c.category, c.state, c.creates_contacts, c.high_throughput,
        c.end_at IS NOT NULL AND c.end_at <= now() AS is_over,
-       open.id AS run_id, open.lane, open.next_seq, open.next_batch
+       open.id AS run_id, open.lane, open.next_seq, open.next_batch, open.channel, open.channel_policy,
+       s.provider, s.config ->> 'app' AS app
 FROM campaign AS c LEFT JOIN open ON open.campaign_id = c.id
+LEFT JOIN sender AS s ON s.id = open.sender_id AND open.channel = 'push'
 WHERE c.id = ANY($1::bytea[]) ORDER BY open.id
 """
 
@@ -113,17 +122,18 @@ SELECT (SELECT count(*) FROM further) = (SELECT count(*) FROM named)
 _WRITE: Final = """
 WITH called AS (
     INSERT INTO execution (id, account_id, campaign_id, kind, state, request_id, body_hash, run_id, first_seq,
-                           last_seq, created_by)
+                           last_seq, created_by, parts)
     SELECT id, account_id, campaign_id, 'recipients', 'triggered', request_id, body_hash, run_id, first_seq, last_seq,
-           created_by
+           created_by, parts
     FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[], $7::int[], $8::int[],
-                $9::text[])
-        AS e (id, account_id, campaign_id, request_id, body_hash, run_id, first_seq, last_seq, created_by)
+                $9::text[], $26::jsonb[])
+        AS e (id, account_id, campaign_id, request_id, body_hash, run_id, first_seq, last_seq, created_by, parts)
     ON CONFLICT (campaign_id, request_id) WHERE request_id IS NOT NULL DO NOTHING
     RETURNING id, created_at
 ), written AS (
-    INSERT INTO delivery (run_id, seq, contact_id, address, state, reason, given)
-    SELECT * FROM unnest($10::bytea[], $11::int[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::jsonb[])
+    INSERT INTO delivery (run_id, seq, contact_id, address, state, reason, given, device_id)
+    SELECT * FROM unnest($10::bytea[], $11::int[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::jsonb[],
+                         $27::bytea[])
 ), due AS (
     SELECT * FROM unnest($17::bytea[], $18::int[], $19::text[], $20::int[], $21::int[])
         AS d (run_id, no, lane, first_seq, last_seq)
@@ -147,16 +157,19 @@ FROM called
 """
 
 # index: campaign_pkey; run_open, run_by_campaign.
-_HOLD_CAMPAIGN: Final = "SELECT category FROM campaign WHERE id = $1 AND account_id = $2 FOR NO KEY UPDATE"
+_HOLD_CAMPAIGN: Final = "SELECT id FROM campaign WHERE id = $1 AND account_id = $2 FOR NO KEY UPDATE"
 _OPEN_RUN: Final = """
 INSERT INTO run (id, account_id, campaign_id, ordinal, state, category, lane, revision_id, sender_id, group_ids,
-                 contact_ids, selected_count, snapshot_done, next_batch, end_at, accepts_until, deadline_at)
-SELECT $3::bytea, c.account_id, c.id, (SELECT coalesce(max(ordinal), 0) + 1 FROM run WHERE campaign_id = c.id),
-       'sending', c.category, $4::text, c.revision_id, c.sender_id, '{}', '{}', 0, true, $5::int, c.end_at,
-       least(now() + $6::interval, c.end_at), least(now() + $6::interval, c.end_at) + $7::interval
-FROM campaign AS c
+                 contact_ids, selected_count, snapshot_done, next_batch, end_at, accepts_until, deadline_at, channel,
+                 part_of, channel_policy)
+SELECT p.id, c.account_id, c.id, (SELECT coalesce(max(ordinal), 0) + 1 FROM run WHERE campaign_id = c.id),
+       'sending', c.category, $4::text, c.revision_id, p.sender_id, '{}', '{}', 0, true, $5::int, c.end_at,
+       least(now() + $6::interval, c.end_at), least(now() + $6::interval, c.end_at) + $7::interval, p.channel,
+       CASE WHEN p.place > 1 THEN ($3::bytea[])[1] END, c.channel_policy
+FROM campaign AS c,
+     unnest($3::bytea[], $8::text[], $9::bytea[]) WITH ORDINALITY AS p (id, channel, sender_id, place)
 WHERE c.id = $1 AND c.account_id = $2 AND c.kind = 'triggered' AND c.state = 'running'
-  AND (c.end_at IS NULL OR c.end_at > now()) AND c.sender_id IS NOT NULL AND c.revision_id IS NOT NULL
+  AND (c.end_at IS NULL OR c.end_at > now()) AND c.revision_id IS NOT NULL
   AND NOT EXISTS (
       SELECT FROM run WHERE campaign_id = c.id AND accepts_until IS NOT NULL AND accepts_until > now()
                         AND state = 'sending')
@@ -173,7 +186,10 @@ class IntakeStore:
     async def lock_open(self, campaign_ids: Collection[Id]) -> dict[Id, CalledCampaign]:
         """The campaigns of a group, their open runs locked."""
         rows = await self._connection.fetch(_LOCK_OPEN, list(campaign_ids))
-        return {Id(row["id"]): _campaign(row) for row in rows}
+        by_campaign: dict[Id, list[asyncpg.Record]] = {}
+        for row in rows:
+            by_campaign.setdefault(Id(row["id"]), []).append(row)
+        return {campaign_id: _campaign(parts) for campaign_id, parts in by_campaign.items()}
 
     async def earlier(self, calls: Sequence[tuple[Id, str]]) -> dict[tuple[Id, str], Earlier]:
         """The executions of these request ids, as far as they are stored."""
@@ -186,6 +202,11 @@ class IntakeStore:
         """What is known of each recipient, in the order asked."""
         return [Found(*row) for row in await self._connection.fetch(_FIND, *_columns(wanted, 7))]
 
+    async def reach(self, sought: Sequence[Sought]) -> list[Reached]:
+        """What is known of each recipient beyond their email address, in the order asked."""
+        rows = await self._connection.fetch(REACH, *_columns(sought, 6))
+        return [reached_of(row) for row in rows]
+
     async def create(self, contacts: Sequence[NewContact]) -> None:
         """Makes contacts; one that somebody else made meanwhile is left to them."""
         if not await self._connection.fetchval(_CREATE, *_columns(contacts, 5)):
@@ -193,13 +214,11 @@ class IntakeStore:
 
     async def write(self, writing: Writing) -> dict[Id, datetime]:
         """Stores a group; undone and repeated when a request id was stored meanwhile by a call of another kind."""
+        *executions, parts = _columns(writing.executions, 10)
+        *deliveries, device_ids = _columns(writing.deliveries, 8)
+        batches, advances = _columns(writing.batches, 5), _columns(writing.advances, 3)
         rows = await self._connection.fetch(
-            _WRITE,
-            *_columns(writing.executions, 9),
-            *_columns(writing.deliveries, 7),
-            *_columns(writing.batches, 5),
-            *_columns(writing.advances, 3),
-            BATCH_SIZE,
+            _WRITE, *executions, *deliveries, *batches, *advances, BATCH_SIZE, parts, device_ids
         )
         if len(rows) != len(writing.executions):
             raise asyncpg.SerializationError("a request id was stored meanwhile")
@@ -207,15 +226,25 @@ class IntakeStore:
 
     async def open_run(self, account_id: Id, campaign_id: Id, run_id: Id) -> bool:
         """Opens a run that takes calls, unless there is one; False when the campaign takes none."""
-        category = await self._connection.fetchval(_HOLD_CAMPAIGN, campaign_id, account_id)
-        if category is None:
+        if await self._connection.fetchval(_HOLD_CAMPAIGN, campaign_id, account_id) is None:
             return False
-        lane = lane_of(Category(category))
-        deadline = RETRY_DEADLINE[Category(category)]
-        opened = await self._connection.fetchval(
-            _OPEN_RUN, campaign_id, account_id, run_id, lane, FIRST_BATCH, ACCEPTS, deadline
+        campaign = await CampaignStore(self._connection).get(account_id, campaign_id)
+        parts = campaign.parts if campaign else ()
+        if campaign is None or not parts:
+            return False
+        opened = await self._connection.fetch(
+            _OPEN_RUN,
+            campaign_id,
+            account_id,
+            [run_id, *new_ids(len(parts) - 1)],
+            lane_of(campaign.category),
+            FIRST_BATCH,
+            ACCEPTS,
+            RETRY_DEADLINE[campaign.category],
+            [part.channel for part in parts],
+            [part.sender_id for part in parts],
         )
-        return opened is not None
+        return bool(opened)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
@@ -223,10 +252,9 @@ def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-def _campaign(row: asyncpg.Record) -> CalledCampaign:
-    run = None
-    if row["run_id"] is not None:
-        run = OpenRun(Id(row["run_id"]), Lane(row["lane"]), row["next_seq"], row["next_batch"])
+def _campaign(parts: Sequence[asyncpg.Record]) -> CalledCampaign:
+    """A campaign of the rows of its open run's parts, or of the one row that it has without any."""
+    row = parts[0]
     return CalledCampaign(
         id=Id(row["id"]),
         account_id=Id(row["account_id"]),
@@ -236,5 +264,13 @@ def _campaign(row: asyncpg.Record) -> CalledCampaign:
         creates_contacts=row["creates_contacts"],
         high_throughput=row["high_throughput"],
         is_over=row["is_over"],
-        run=run,
+        runs=tuple(_open_run(part) for part in parts if part["run_id"] is not None),
+        picks_first=row["channel_policy"] == ChannelPolicy.FIRST_AVAILABLE,
     )
+
+
+def _open_run(row: asyncpg.Record) -> OpenRun:
+    run = OpenRun(Id(row["run_id"]), Lane(row["lane"]), row["next_seq"], row["next_batch"], ChannelName(row["channel"]))
+    if row["provider"] is not None:
+        run.app, run.platform = row["app"], PLATFORM_OF[ProviderName(row["provider"])]
+    return run

@@ -8,28 +8,39 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from clarion.application.ports.executions import Earlier
 from clarion.domain.campaign import CampaignKind, CampaignState, Category, Lane
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 
 
 @dataclass(slots=True)
 class OpenRun:
-    """The run of a triggered campaign that takes calls now; locked, so its numbers are the caller's to give out."""
+    """The run of a triggered campaign that takes calls now; locked, so its numbers are the caller's to give out.
+
+    One for each part of the campaign. A part for push knows the `app` and the `platform` of the devices it serves.
+    """
 
     id: Id
     lane: Lane
     next_seq: int
     next_batch: int
+    channel: ChannelName = ChannelName.EMAIL
+    app: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalledCampaign:
-    """A campaign as a call sees it. `run` is None while none is open; `is_over` once its end has passed."""
+    """A campaign as a call sees it. `runs` are the parts of the one that is open, none while none is.
+
+    With `picks_first` a recipient is written to on the first channel, in their order, that reaches them. `is_over` once
+    its end has passed.
+    """
 
     id: Id
     account_id: Id
@@ -39,7 +50,13 @@ class CalledCampaign:
     creates_contacts: bool
     high_throughput: bool
     is_over: bool
-    run: OpenRun | None
+    runs: tuple[OpenRun, ...]
+    picks_first: bool = False
+
+    @property
+    def is_email_alone(self) -> bool:
+        """Whether nothing but email addresses need to be known of recipients."""
+        return all(run.channel is ChannelName.EMAIL for run in self.runs)
 
 
 class Wanted(NamedTuple):
@@ -70,6 +87,44 @@ class Found(NamedTuple):
 NOBODY = Found(None, None, None, None, None)
 
 
+class Sought(NamedTuple):
+    """One recipient whose number and devices are to be looked up; the keys of addresses that a call gave."""
+
+    account_id: Id
+    campaign_id: Id
+    contact_id: Id | None
+    sms_key: str | None
+    push_key: str | None
+    is_marketing: bool
+
+
+class FoundDevice(NamedTuple):
+    """A device of a recipient that a push message may go to. `address` is that of a delivery to it."""
+
+    id: Id | None
+    app: str | None
+    platform: str | None
+    address: str
+    suppressed_by: str | None
+
+
+class Reached(NamedTuple):
+    """What the database knows of a recipient beyond their email address.
+
+    `sms_suppressed_by` and `push_suppressed_by` are about the addresses that the call gave, else about the number.
+    """
+
+    phone: str | None
+    consent_sms: bool | None
+    sms_suppressed_by: str | None
+    consent_push: bool | None
+    push_suppressed_by: str | None
+    devices: tuple[FoundDevice, ...]
+
+
+NOWHERE: Final = Reached(None, None, None, None, None, ())
+
+
 class NewContact(NamedTuple):
     """A contact to be made, with the one identity that a call gave."""
 
@@ -93,6 +148,8 @@ class NewExecution(NamedTuple):
     first_seq: int
     last_seq: int
     created_by: str
+    parts: dict[str, Any] | None
+    """Of a campaign in several parts: what `domain.execution` needs to find the deliveries."""
 
 
 class NewDelivery(NamedTuple):
@@ -105,6 +162,7 @@ class NewDelivery(NamedTuple):
     state: str
     reason: str | None
     given: msgspec.Raw
+    device_id: Id | None = None
 
 
 class NewBatch(NamedTuple):
@@ -152,6 +210,10 @@ class Intake(Protocol):
         """What is known of each recipient, in the order asked."""
         ...
 
+    async def reach(self, sought: Sequence[Sought]) -> list[Reached]:
+        """What is known of each recipient beyond their email address, in the order asked."""
+        ...
+
     async def create(self, contacts: Sequence[NewContact]) -> None:
         """Makes contacts; one that somebody else made meanwhile is left to them."""
         ...
@@ -165,7 +227,9 @@ class Intake(Protocol):
         ...
 
     async def open_run(self, account_id: Id, campaign_id: Id, run_id: Id) -> bool:
-        """Opens a run that takes calls, unless there is one; False when the campaign takes none (any more).
+        """Opens a run that takes calls, with the campaign's parts, unless there is one.
+
+        False when the campaign takes none (any more).
 
         Runs in the caller's transaction, which then holds the campaign.
         """

@@ -137,18 +137,23 @@ async def list_all(call: Call[None, DeliveriesQuery]) -> Response[Any]:
                 state=query.state,
                 reason=query.reason,
                 channel=query.channel,
-                after=_after(call),
+                after=after_delivery(call),
                 limit=query.limit + 1,
             )
-            shown = page(call, rows, DeliveryView.of, lambda delivery: str(delivery.id).encode())
+            shown = page(call, rows, DeliveryView.of, delivery_mark)
             return respond(Reply(200, succeeded(shown), JSON))
     return csv_download(_csv_rows(call, run_id), f"run-{run_id.hex()}-deliveries.csv")
 
 
-def _after(call: Call[None, DeliveriesQuery]) -> DeliveryId | None:
+def after_delivery(call: Call[Any, Any]) -> DeliveryId | None:
     """The delivery after which the asked page begins."""
     mark = position(call)
     return None if mark is None else parse_delivery_id(mark.decode())
+
+
+def delivery_mark(delivery: Delivery) -> bytes:
+    """A delivery as the position in a cursor."""
+    return str(delivery.id).encode()
 
 
 def _wants_csv(call: Call[None, DeliveriesQuery]) -> bool:

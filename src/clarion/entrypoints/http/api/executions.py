@@ -25,14 +25,12 @@ from clarion.application.sample_call import sample_recipient
 from clarion.domain.access import Permission, Principal
 from clarion.domain.execution import Execution
 from clarion.entrypoints.http.api.campaigns import find as find_campaign
-from clarion.entrypoints.http.api.deliveries import DeliveryView
+from clarion.entrypoints.http.api.deliveries import DeliveryView, after_delivery, delivery_mark
 from clarion.entrypoints.http.api.paging import (
     Page,
     PageQuery,
     after_id,
-    after_number,
     as_ids,
-    number_mark,
     page,
 )
 from clarion.entrypoints.http.api.trigger_models import (
@@ -183,10 +181,10 @@ async def recipients(tx: Transaction, call: Call[Nothing, PageQuery]) -> Page[De
         tx,
         account_id=call.account_id,
         execution=execution,
-        after_seq=after_number(call),
+        after=after_delivery(call),
         limit=call.query.limit + 1,
     )
-    return page(call, found, DeliveryView.of, lambda delivery: number_mark(delivery.id.seq))
+    return page(call, found, DeliveryView.of, delivery_mark)
 
 
 @operation(

@@ -61,23 +61,12 @@ def after_id(call: Call[Any, Any]) -> Id | None:
     return None if found is None else Id(found)
 
 
-def after_number(call: Call[Any, Any]) -> int:
-    """The number after which the asked page begins; 0 for the first page."""
-    found = position(call)
-    return 0 if found is None else int.from_bytes(found, "big")
-
-
 def page(call: Call[Any, Any], rows: Sequence[T], view: Callable[[T], V], mark: Callable[[T], bytes]) -> Page[V]:
     """A page of `rows`, of which the caller reads one more than `limit` to learn whether there is a next page."""
     limit = call.query.limit
     shown = rows[:limit]
     more = len(rows) > limit
     return Page([view(row) for row in shown], call.edge.cursors.sign(_scope(call), mark(shown[-1])) if more else None)
-
-
-def number_mark(number: int) -> bytes:
-    """A number as the position in a cursor."""
-    return number.to_bytes(8, "big")
 
 
 def as_ids(texts: Sequence[str], field: str) -> list[Id]:

@@ -146,7 +146,6 @@ class ExecutionView(msgspec.Struct, rename="camel", kw_only=True):
     @classmethod
     def of(cls, execution: Execution) -> ExecutionView:
         """The execution as callers see it."""
-        first, last = execution.first_seq, execution.last_seq
         return cls(
             execution_id=execution.id.hex(),
             campaign_id=execution.campaign_id.hex(),
@@ -154,7 +153,7 @@ class ExecutionView(msgspec.Struct, rename="camel", kw_only=True):
             status=execution.state,
             request_id=execution.request_id,
             run_id=hex_or_none(execution.run_id),
-            recipients=None if first is None or last is None else last - first + 1,
+            recipients=execution.recipients,
             execute_at=execution.execute_at,
             problem=execution.problem,
             created_by=execution.created_by,

@@ -35,6 +35,10 @@ ALTER TABLE run DROP CONSTRAINT run_campaign_id_ordinal_key;
 CREATE UNIQUE INDEX run_once ON run (campaign_id, ordinal) WHERE part_of IS NULL;
 CREATE INDEX run_by_lead ON run (part_of) WHERE part_of IS NOT NULL;
 
+-- Of a call to a campaign in several parts: how many recipients came with it, and the run and the numbers of their
+-- deliveries in each part but the leading one.
+ALTER TABLE execution ADD COLUMN parts jsonb;
+
 -- Where a push message can reach a contact. `token` is what the provider knows the device by: for the web the endpoint,
 -- to whom the message is encrypted with `p256dh` and `auth` (RFC 8291). A retired device is written to no more.
 CREATE TABLE device (

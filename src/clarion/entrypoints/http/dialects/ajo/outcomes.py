@@ -40,6 +40,6 @@ async def unitary_outcome(request: Incoming) -> Response[bytes]:
         if execution.kind is not ExecutionKind.RECIPIENTS:
             raise NotFound("execution")
         rows = await list_outcomes(
-            tx, account_id=principal.account_id, execution=execution, after_seq=0, limit=RECIPIENTS_LIMIT
+            tx, account_id=principal.account_id, execution=execution, limit=RECIPIENTS_LIMIT
         )
     return respond(mapping.outcome_of(text.partition("-")[0], execution, rows))
