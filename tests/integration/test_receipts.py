@@ -190,10 +190,11 @@ async def test_news_that_comes_at_once_shares_commits_and_what_cannot_be_stored_
     desk = await _desk(database, 1)
     sender_id = desk.made.sender_id
     fine = [Receipt(sender_id, f"e{n}", ReceiptState.ACCEPTED, ref=f"r{n}", detail="wo\0rds") for n in range(40)]
-    broken = Receipt(sender_id, "b\0d", ReceiptState.ACCEPTED, ref="r")
-    ends = await asyncio.gather(*[desk.inbox.put([one]) for one in [*fine, broken]], return_exceptions=True)
-    assert [end is None for end in ends] == [True] * 40 + [False]
-    assert await desk.waiting() == 40
+    odd = Receipt(sender_id, "b\0d" * 1000, ReceiptState.ACCEPTED, ref="\ud800")
+    broken = desk.receipt(ReceiptState.ACCEPTED, 2**40)
+    ends = await asyncio.gather(*[desk.inbox.put([one]) for one in [*fine, odd, broken]], return_exceptions=True)
+    assert [end is None for end in ends] == [True] * 41 + [False]
+    assert await desk.waiting() == 41
     await desk.inbox.aclose()
     with pytest.raises(Unavailable):
         await desk.inbox.put(fine[:1])

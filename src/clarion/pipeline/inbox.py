@@ -7,6 +7,7 @@ hooks or over a bind. What the news does is done later, by `receipts` and `inbou
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -124,18 +125,29 @@ async def _keep(tx: Transaction, news: Sequence[News]) -> None:
     failpoint("before_inbox_commit")
 
 
-_WORDS_LIMIT: Final = 10_000
+_TEXT_LIMIT: Final = 10_000
 """Characters of an inbound message that are kept: more than any phone puts together."""
+_NAME_LIMIT: Final = 200
+"""Characters of a provider's name of an event; of a longer one its beginning and its digest are kept."""
+_NUMBER_LIMIT: Final = 100
 
 
 def _storable(news: News) -> News:
     """What a provider said, as a database can hold it: its words must never be what stops a group."""
+    event_id = _name(news.event_id)
     if isinstance(news, Receipt):
-        if news.detail.isascii() and news.detail.isprintable() and len(news.detail) <= REPLY_LIMIT:
-            return news
-        return news._replace(detail=_clean(news.detail)[:REPLY_LIMIT])
-    return news._replace(text=_clean(news.text)[:_WORDS_LIMIT])
+        return news._replace(event_id=event_id, ref=_name(news.ref), detail=_clean(news.detail, REPLY_LIMIT))
+    from_, to = _clean(news.from_, _NUMBER_LIMIT), _clean(news.to, _NUMBER_LIMIT)
+    return news._replace(event_id=event_id, from_=from_, to=to, text=_clean(news.text, _TEXT_LIMIT))
 
 
-def _clean(text: str) -> str:
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+def _name(text: str) -> str:
+    if len(text) <= _NAME_LIMIT:
+        return _clean(text, _NAME_LIMIT)
+    return _clean(text, _NAME_LIMIT // 2) + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _clean(text: str, limit: int) -> str:
+    if len(text) <= limit and text.isprintable():  # surrogates are not
+        return text
+    return text[:limit].replace("\0", "").encode("utf-8", "replace").decode()
