@@ -55,6 +55,7 @@ check: setup ## lint, format, types, import contracts and the house rules
 	@$(RUN) tools/house.py
 	@$(RUN) tools/links.py
 	@$(RUN) tools/settings_table.py --check
+	@$(RUN) tools/provider_tables.py --check
 
 fix: setup ## let ruff repair what it can
 	@$(BIN)/ruff check --fix .
@@ -62,6 +63,7 @@ fix: setup ## let ruff repair what it can
 
 docs: setup ## write the settings table of README.md; check that every link leads somewhere
 	@$(RUN) tools/settings_table.py
+	@$(RUN) tools/provider_tables.py
 	@$(RUN) tools/links.py
 
 bench: setup ## the send rate beside smtp-source, aiosmtplib and smtplib; near, far, 1 to 4 workers (RECIPIENTS=200000)
