@@ -1,4 +1,6 @@
-"""Broadcasts: a text said to groups and contacts at once, through the account's first sender.
+"""Broadcasts: a text said to groups and contacts at once, through the account's first sender on each channel.
+
+Whoever has a number gets a text message when the account has a sender of those, everybody else an email.
 
 Each is a campaign with one run, so everything that holds for a campaign holds for it: consent, suppression, pace and
 the ledger. It is accepted also where it cannot be sent; then it has failed, and a notice says why. Where to read next:
@@ -18,8 +20,10 @@ from clarion.application.lifecycle import start
 from clarion.application.notices import give_notice
 from clarion.application.ports import Transaction
 from clarion.application.ports.broadcasts import BroadcastsAsked, MessagesAsked, Sent
+from clarion.application.senders import first_senders
 from clarion.domain.broadcast import NO_SENDER, NOBODY_SELECTED, Broadcast
-from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category
+from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category, ChannelPolicy
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import SMS_LIMIT, EmailContent, SmsContent
 from clarion.domain.errors import NotFound
 from clarion.domain.ids import Id
@@ -38,7 +42,8 @@ class BroadcastDraft:
     """What to say and to whom.
 
     `texts` are templates of plain text by language; a contact whose language is among them gets that one, everybody
-    else the one of `fallback`. `said` is kept under the word `said_in` and shown again.
+    else the one of `fallback`. `said` is kept under the word `said_in` and shown again. `channels` are those on which
+    it may go, the preferred one first.
     """
 
     texts: Mapping[str, str]
@@ -47,6 +52,7 @@ class BroadcastDraft:
     contact_ids: Sequence[Id]
     said_in: str
     said: dict[str, Any]
+    channels: tuple[ChannelName, ...] = (ChannelName.SMS, ChannelName.EMAIL)
 
 
 async def send_broadcast(tx: Transaction, *, account_id: Id, draft: BroadcastDraft, links: Links) -> Broadcast:
@@ -60,7 +66,8 @@ async def send_broadcast(tx: Transaction, *, account_id: Id, draft: BroadcastDra
     account = await tx.accounts.find(account_id)
     if account is None:
         raise NotFound("account")
-    senders = await tx.senders.page(account_id, None, 1)
+    senders = await first_senders(tx, account_id=account_id)
+    ways = {channel: senders[channel].id.hex() for channel in draft.channels if channel in senders}
     text = in_languages(draft.texts, draft.fallback)
     campaign = await create_campaign(
         tx,
@@ -71,7 +78,10 @@ async def send_broadcast(tx: Transaction, *, account_id: Id, draft: BroadcastDra
             category=Category.MARKETING,
             groups=[group_id.hex() for group_id in draft.group_ids],
             contacts=[contact_id.hex() for contact_id in draft.contact_ids],
-            sender_id=senders[0].id.hex() if senders else None,
+            sender_id=ways.get(ChannelName.EMAIL),
+            sms_sender_id=ways.get(ChannelName.SMS),
+            channel_policy=ChannelPolicy.FIRST_AVAILABLE,
+            channel_order=draft.channels,
             email=EmailContent(subject=literal(_line(account.name)), html=_letter(draft), text=text),
             sms=SmsContent(text=text) if len(text) <= SMS_LIMIT else None,
             extras={draft.said_in: draft.said},
@@ -130,7 +140,7 @@ def _letter(draft: BroadcastDraft) -> str:
 
 
 async def _obstacle(tx: Transaction, account_id: Id, campaign: Campaign) -> str | None:
-    if campaign.sender_id is None:
+    if not campaign.parts:
         return NO_SENDER
     audience = await tx.campaigns.count_audience(account_id, campaign, ())
     return None if audience.selected else NOBODY_SELECTED

@@ -5,11 +5,14 @@ Trying one out goes through its channel, outside of any transaction. Where to re
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from clarion.application.ports import Transaction
 from clarion.application.ports.senders import Sealer
 from clarion.application.sender_rules import SenderDraft, blank_sender, laid_over
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id
 from clarion.domain.providers import ProviderName
@@ -17,6 +20,9 @@ from clarion.domain.providers.push import Apns, Fcm, WebPush
 from clarion.domain.providers.smtp import SmtpRelay
 from clarion.domain.sender import Sender
 from clarion.rendering.addresses import AddressFault, parse_mailbox
+
+_SENDERS: Final = 100
+"""Senders among which the first of each channel is looked for."""
 
 
 async def create_sender(tx: Transaction, *, account_id: Id, draft: SenderDraft, sealer: Sealer) -> Sender:
@@ -50,6 +56,14 @@ async def get_sender(tx: Transaction, *, account_id: Id, sender_id: Id) -> Sende
 async def list_senders(tx: Transaction, *, account_id: Id, after: Id | None, limit: int) -> list[Sender]:
     """Reads up to `limit` senders with ids above `after`."""
     return await tx.senders.page(account_id, after, limit)
+
+
+async def first_senders(tx: Transaction, *, account_id: Id) -> dict[ChannelName, Sender]:
+    """The account's oldest sender on each channel, for what names none."""
+    found: dict[ChannelName, Sender] = {}
+    for sender in await list_senders(tx, account_id=account_id, after=None, limit=_SENDERS):
+        found.setdefault(sender.channel, sender)
+    return found
 
 
 async def update_sender(

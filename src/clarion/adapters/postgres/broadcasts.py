@@ -13,18 +13,23 @@ from clarion.adapters.postgres.connection import Connection
 from clarion.application.ports.broadcasts import BroadcastsAsked, MessagesAsked, Sent
 from clarion.domain.broadcast import Broadcast
 from clarion.domain.campaign import CampaignState, RunState
+from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
 
-# index: campaign_by_account backwards from the cursor; run_by_campaign for each.
+# index: campaign_by_account backwards from the cursor; run_by_campaign for each, run_by_lead for the parts of its run.
 _NEWEST: Final = """
 SELECT c.id, c.number, c.state, c.state_reason, c.extras -> $4 AS said, c.created_at,
-       r.number AS run_number, r.state AS run_state, r.selected_count AS selected, r.next_seq - 1 AS frozen
+       r.number AS run_number, r.state AS run_state, r.selected_count + coalesce(p.selected, 0) AS selected,
+       r.next_seq - 1 + coalesce(p.frozen, 0) AS frozen
 FROM campaign AS c
 LEFT JOIN LATERAL (
-    SELECT number, state, selected_count, next_seq FROM run
-    WHERE run.campaign_id = c.id AND run.test_address IS NULL ORDER BY ordinal LIMIT 1
+    SELECT id, number, state, selected_count, next_seq FROM run
+    WHERE run.campaign_id = c.id AND run.test_address IS NULL AND run.part_of IS NULL ORDER BY ordinal LIMIT 1
 ) AS r ON true
+LEFT JOIN LATERAL (
+    SELECT sum(selected_count)::int AS selected, sum(next_seq - 1)::int AS frozen FROM run WHERE run.part_of = r.id
+) AS p ON true
 WHERE c.account_id = $1 AND c.kind = 'broadcast' AND c.extras ? $4 AND c.state NOT IN ('draft', 'scheduled')
   AND ($2::bytea IS NULL OR c.id < $2) AND ($5::bytea IS NULL OR c.id = $5)
   AND ($6::bigint IS NULL OR c.number = $6)
@@ -34,8 +39,9 @@ ORDER BY c.id DESC LIMIT $3
 
 # index: run_by_account backwards from the cursor; for each run, delivery_pkey backwards, a page of it at most.
 _MESSAGES: Final = """
-SELECT r.id AS run_id, d.seq, r.number AS run_number, c.number AS campaign_number, d.contact_id, d.address, d.state,
-       coalesce(m.sms ->> 'text', m.email ->> 'text', m.email ->> 'subject', '') AS text,
+SELECT r.id AS run_id, d.seq, r.number AS run_number, c.number AS campaign_number, d.contact_id, r.channel, d.address,
+       d.state, coalesce(CASE r.channel WHEN 'sms' THEN m.sms ->> 'text' WHEN 'push' THEN m.push ->> 'body'
+                         ELSE coalesce(m.email ->> 'text', m.email ->> 'subject') END, '') AS text,
        (SELECT c.extras -> word FROM unnest($12::text[]) AS word WHERE c.extras ? word LIMIT 1) AS said,
        r.started_at AS created_at, d.changed_at
 FROM run AS r
@@ -97,7 +103,10 @@ class BroadcastStore:
             asked.created_until,
             list(asked.said_in),
         )
-        return [Sent(**{**row, "state": DeliveryState(row["state"])}) for row in rows]
+        return [
+            Sent(**{**row, "state": DeliveryState(row["state"]), "channel": ChannelName(row["channel"])})
+            for row in rows
+        ]
 
 
 def _broadcast(row: asyncpg.Record) -> Broadcast:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from clarion.domain.broadcast import Broadcast
+from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
 
@@ -52,6 +53,7 @@ class Sent:
     run_number: int
     campaign_number: int
     contact_id: Id | None
+    channel: ChannelName
     address: str | None
     state: DeliveryState
     text: str

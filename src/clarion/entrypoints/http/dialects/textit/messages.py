@@ -13,7 +13,9 @@ from clarion.application.account_settings import get_account
 from clarion.application.broadcasts import BroadcastDraft
 from clarion.application.ports import Transaction
 from clarion.application.ports.broadcasts import MessagesAsked, Sent
+from clarion.application.senders import first_senders
 from clarion.domain.access import Account, Permission
+from clarion.domain.channel import ChannelName
 from clarion.domain.contact import Contact
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import ID_BYTES, Id, parse_uuid
@@ -103,6 +105,9 @@ async def sent(tx: Transaction, call: Call) -> object:
     inputs.close()
     if text is None or contact is None:
         raise of_body("Must provide either text or attachments.")
+    senders = await first_senders(tx, account_id=call.account_id)
+    channel = ChannelName.SMS if contact.phone and ChannelName.SMS in senders else ChannelName.EMAIL
+    address = contact.phone if channel is ChannelName.SMS else contact.email_key
     made = await broadcasts.send_broadcast(
         tx,
         account_id=call.account_id,
@@ -113,6 +118,7 @@ async def sent(tx: Transaction, call: Call) -> object:
             contact_ids=(contact.id,),
             said_in=_SAID_IN,
             said={"text": {language: text}, "quick_replies": replies, "base_language": language},
+            channels=(channel,),
         ),
         links=call.edge.links,
     )
@@ -124,8 +130,9 @@ async def sent(tx: Transaction, call: Call) -> object:
         run_number=made.run_number,
         campaign_number=made.number,
         contact_id=contact.id,
-        address=contact.email_key,
-        state=DeliveryState.PENDING if contact.email_key else DeliveryState.SKIPPED,
+        channel=channel,
+        address=address,
+        state=DeliveryState.PENDING if address else DeliveryState.SKIPPED,
         text=text,
         said=made.said,
         created_at=made.created_at,

@@ -11,6 +11,7 @@ from typing import Final
 from clarion.application.ports.broadcasts import Sent
 from clarion.domain.broadcast import NOBODY_SELECTED, Broadcast
 from clarion.domain.campaign import CampaignState, RunState
+from clarion.domain.channel import ChannelName
 from clarion.domain.contact import Contact
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id, as_uuid
@@ -75,13 +76,12 @@ def message(row: Sent, contacts: Mapping[Id, Contact]) -> models.Message:
     """A message to one contact; its text is what was said, for all."""
     contact = contacts.get(row.contact_id) if row.contact_id else None
     status = STATUSES[row.state]
-    address = row.address or (contact.email_key if contact else None)
     return models.Message(
         uuid=message_uuid(row.run_number, row.seq),
         id=row.run_number << _SEQ_BITS | row.seq,
         broadcast=row.campaign_number,
         contact=models.Ref(as_uuid(contact.id), full_name(contact) or "") if contact else None,
-        urn=f"mailto:{address}" if address else None,
+        urn=_urn(row, contact),
         channel=None,
         direction="out",
         type="text",
@@ -149,6 +149,15 @@ def _status(row: Broadcast) -> str:
     if row.state in _STATES:
         return _STATES[row.state]
     return "queued" if row.run_state in (None, RunState.PREPARING) else "started"
+
+
+def _urn(row: Sent, contact: Contact | None) -> str | None:
+    """Where it went; tokens of devices are nobody's to see."""
+    if row.channel is ChannelName.SMS:
+        number = row.address or (contact.phone if contact else None)
+        return f"tel:{number}" if number else None
+    address = row.address or (contact.email_key if contact else None)
+    return f"mailto:{address}" if address and row.channel is ChannelName.EMAIL else None
 
 
 def _told(row: Sent) -> str:
