@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
 
 from clarion.domain.content import BODY_LIMIT, SUBJECT_LIMIT, EmailContent
 from clarion.domain.errors import Problem
 from clarion.domain.ids import Id
 from clarion.rendering.context import NO_CONTEXT, LookedOver, look_over
+from clarion.rendering.direct import Direct
 from clarion.rendering.email import body_frame, crlf
 from clarion.rendering.envelope import Urls
 from clarion.rendering.expressions import Const, Expr, Filter, children, path
@@ -38,13 +39,12 @@ from clarion.rendering.nodes import (
 )
 from clarion.rendering.plaintext import text_of_html
 from clarion.rendering.skeleton import SEPARATOR, Skeleton
+from clarion.rendering.stretches import HTML_END, HTML_START, Stretches, Unfit
 from clarion.rendering.templates import CompiledTemplate, RenderFault
 from clarion.rendering.variables import given_of
 
 _SEPARATOR: Final = SEPARATOR.encode()
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_HTML_START: Final = "{% autoescape 'html' %}"
-_HTML_END: Final = "{% endautoescape %}"
 
 
 def boundary_of(run_id: Id) -> str:
@@ -52,12 +52,17 @@ def boundary_of(run_id: Id) -> str:
     return "=_" + hashlib.sha256(b"boundary" + run_id).hexdigest()[:32]
 
 
+Printed = tuple[str, Sequence[bytes], bool, bool]
+"""Subject value; the body in pieces, to be joined; whether dots at line starts still have to be doubled; whether it is
+certain that no line is too long."""
+
+
 class Body:
     """A message's subject, text and HTML, compiled. `variables` and `optional` are the dotted names they look up."""
 
     __slots__ = (
-        "_always_careful", "_early_dots", "_frame", "_gaps", "_given", "_nodes", "_plain", "_skeleton", "_subject",
-        "derived_text", "optional", "variables",
+        "_always_careful", "_direct", "_early_dots", "_frame", "_gaps", "_given", "_nodes", "_parts", "_plain",
+        "_skeleton", "_subject", "derived_text", "optional", "variables",
     )  # fmt: skip
 
     def __init__(self, subject: list[Node], text: list[Node], html: list[Node], *, boundary: str, facts: RunFacts,
@@ -75,7 +80,9 @@ class Body:
         self._early_dots = not (_may_print_dot(text) or _may_print_dot(html))
         self._subject = _fixed_subject(subject)
         self._plain: CompiledTemplate | None = None
-        self._skeleton = Skeleton(self._frame, [_dotted(part) if self._early_dots else part for part in (text, html)])
+        self._parts = [_dotted(part) if self._early_dots else part for part in (text, html)]
+        self._direct: Direct | Literal[False] | None = None
+        self._skeleton = Skeleton(self._frame, self._parts)
         self._gaps = self._compiled(*self._skeleton.sources, between=SEPARATOR)
 
     @classmethod
@@ -102,18 +109,29 @@ class Body:
         subject = engine_source(self._nodes[0])
         source = (
             f"{subject}{SEPARATOR}{before}{text}{between}"
-            f"{_HTML_START}{html}{_HTML_END}{after}\n"  # the engine drops one line end at the very end
+            f"{HTML_START}{html}{HTML_END}{after}\n"  # the engine drops one line end at the very end
         )
         return CompiledTemplate(source, [node for part in self._nodes for node in part], self._given)
 
-    def render(
-        self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT
-    ) -> tuple[str, list[bytes], bool]:
-        """Subject value and body for one person, and whether dots at line starts still have to be doubled.
+    def render(self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT) -> Printed:
+        """Subject value and body for one person: the short way where it goes.
 
-        The body comes in pieces, to be joined. Raises: RenderFault when the data does not fit, UnicodeError.
+        Raises: RenderFault when the data does not fit, UnicodeError.
         """
+        if self._direct is None:
+            self._direct = self._shortcut()
+        if self._direct:
+            if (filled := self._direct.fill(contact, urls, context)) is not None:
+                subject, pieces = filled
+                return self._subject or _subject(subject), pieces, not self._early_dots, True
+            if self._direct.is_hopeless:
+                self._direct = False
+        return self.engine_print(contact, urls, context)
+
+    def engine_print(self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT) -> Printed:
+        """The same by the engine, whatever the data. Raises like `render`."""
         data, size, careful = self._data(contact, urls, context)
+        pieces: Sequence[bytes]
         if careful:
             printed, _, content = self._whole().render(size, data).partition(SEPARATOR)
             if "\0" in content or SEPARATOR in content:
@@ -124,7 +142,14 @@ class Body:
             first, *gaps = self._gaps.render(size, data).encode().split(_SEPARATOR)
             printed, pieces = first.decode(), self._skeleton.filled(gaps)
         subject = self._subject if self._subject is not None else _subject(printed)
-        return subject, pieces, careful or not self._early_dots
+        return subject, pieces, careful or not self._early_dots, False
+
+    def _shortcut(self) -> Direct | Literal[False]:
+        subject = self._nodes[0] if self._subject is None else []
+        try:
+            return False if self._always_careful else Direct(Stretches(subject, self._parts, self._frame, self._given))
+        except Unfit:
+            return False
 
     def parts(
         self, contact: Mapping[str, object], urls: Urls, context: LookedOver = NO_CONTEXT
@@ -133,7 +158,7 @@ class Body:
         data, size, _ = self._data(contact, urls, context)
         subject, text, html = (
             CompiledTemplate(f"{start}{engine_source(part)}{end}\n", part, self._given).render(size, data)
-            for part, start, end in zip(self._nodes, ("", "", _HTML_START), ("", "", _HTML_END), strict=True)
+            for part, start, end in zip(self._nodes, ("", "", HTML_START), ("", "", HTML_END), strict=True)
         )
         _subject(subject)
         return subject, text, html

@@ -80,9 +80,21 @@ def expressions_of(node: Node) -> tuple[Expr, ...]:
             return ()
 
 
+def opens(node: Node) -> int:
+    """1 for what opens a branch or loop, -1 for what closes one, else 0."""
+    if isinstance(node, Loop) or (isinstance(node, Branch) and node.kind == "if"):
+        return 1
+    return -1 if isinstance(node, End) else 0
+
+
 def variables_of(nodes: list[Node]) -> frozenset[str]:
     """The dotted names a template looks up in its data, such as `contact.attributes.city`."""
-    found: set[str] = set()
+    return frozenset(".".join(names) for names in paths_of(nodes))
+
+
+def paths_of(nodes: list[Node]) -> frozenset[tuple[str, ...]]:
+    """The same, each as its names in order."""
+    found: set[tuple[str, ...]] = set()
     own = {"loop"}
     for node in nodes:
         if isinstance(node, Loop):
@@ -94,11 +106,11 @@ def variables_of(nodes: list[Node]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _collect(expr: Expr, own: set[str], found: set[str]) -> None:
+def _collect(expr: Expr, own: set[str], found: set[tuple[str, ...]]) -> None:
     names = path(expr)
     if names:
         if names[0] not in own:
-            found.add(".".join(names))
+            found.add(names)
         return
     for child in children(expr):
         _collect(child, own, found)

@@ -81,9 +81,9 @@ class EmailPlan:
         envelope = self._envelope
         urls = envelope.urls(seq)
         try:
-            subject, pieces, careful = self._body.render(contact, urls, context)
+            subject, pieces, careful, fits = self._body.render(contact, urls, context)
             headers, message_id = envelope.headers(seq, address, subject, date, urls)
-            data = b"".join([headers.encode(), *pieces])
+            data = b"".join((headers.encode(), *pieces))
         except TooExpensive as fault:
             return Refusal(Reason.TEMPLATE_TOO_EXPENSIVE, str(fault))
         except (RenderFault, UnicodeError) as fault:
@@ -92,7 +92,7 @@ class EmailPlan:
             data = stuffed(data)
         if data.count(envelope.boundary) != BOUNDARIES:
             return Refusal(Reason.RENDER_FAILED, "the data holds the separator of the message's parts")
-        if has_long_line(data):
+        if not fits and has_long_line(data):
             data = reencoded(data)
         return WireEmail(envelope.mail_from, address, data, not data.isascii(), not address.isascii(), message_id)
 

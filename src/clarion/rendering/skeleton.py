@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from clarion.rendering.language import engine_source
-from clarion.rendering.nodes import Branch, End, Loop, Node, Text
+from clarion.rendering.nodes import Node, Text, opens
 from clarion.rendering.templates import RenderFault
 
 SEPARATOR: Final = "\x1e"
@@ -68,13 +68,7 @@ def _split(part: list[Node]) -> tuple[list[str], list[str]]:
             texts.append("")
             fresh = False
         gaps[-1].append(node)
-        depth += _opens(node)
+        depth += opens(node)
     if not gaps:
         return [*texts, ""], [""]
     return texts, [engine_source(gap) for gap in gaps]
-
-
-def _opens(node: Node) -> int:
-    if isinstance(node, Loop) or (isinstance(node, Branch) and node.kind == "if"):
-        return 1
-    return -1 if isinstance(node, End) else 0
