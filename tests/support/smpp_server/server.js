@@ -32,6 +32,7 @@ const submits = []; // of each: destination, source, text, and what a test may w
 let keeps = true;
 const counts = new Map(); // by destination, header and text: how often it was taken
 let binds = 0, taken = 0, refused = 0, acknowledged = 0, redelivered = 0, enquiries = 0, unbinds = 0;
+let firstAt = 0, lastAt = 0; // when the first and the last was taken, in milliseconds
 let bucket = 0, bucketAt = Date.now();
 let lastId = 1000;
 
@@ -115,6 +116,8 @@ function onSubmit(session, pdu) {
   const key = `${pdu.destination_addr} ${udh} ${pdu.sar_segment_seqnum || ''} ${text}`;
   counts.set(key, (counts.get(key) || 0) + 1);
   taken++;
+  lastAt = Date.now();
+  firstAt = firstAt || lastAt;
   const id = ++lastId;
   if (keeps) {
     submits.push({
@@ -179,13 +182,14 @@ const commands = {
   counts() {
     const most = Math.max(0, ...new Set(counts.values()));
     return { binds, open: [...sessions].filter((one) => one.bound).length, taken, refused, distinct: counts.size, most,
-      acknowledged, redelivered, receiptsWaiting: waiting.length, enquiries, unbinds };
+      firstAt, lastAt, acknowledged, redelivered, receiptsWaiting: waiting.length, enquiries, unbinds };
   },
   submits() { return submits; },
+  destinations() { return [...counts].map(([key, times]) => [key.split(' ', 1)[0], times]); },
   forget() {
     submits.length = waiting.length = 0;
     counts.clear();
-    binds = taken = refused = acknowledged = redelivered = enquiries = unbinds = 0;
+    firstAt = lastAt = binds = taken = refused = acknowledged = redelivered = enquiries = unbinds = 0;
     return {};
   },
   drop() { const n = sessions.size; for (const session of sessions) session.destroy(); return { dropped: n }; },

@@ -43,7 +43,7 @@ _BY_NUMBER: Final[dict[int, State]] = {
     0: (_ACCEPTED, None),
     1: (_ACCEPTED, None),
     2: (_DELIVERED, None),
-    3: (_FAILED, Reason.DEADLINE_PASSED),
+    3: (_FAILED, Reason.UNREACHABLE),
     4: (_FAILED, Reason.POLICY_REJECTED),
     5: (_FAILED, Reason.ADDRESS_REJECTED),
     6: (_ACCEPTED, None),
@@ -77,11 +77,13 @@ _GSM_ERRORS: Final[dict[int, Reason]] = {
     9: Reason.ADDRESS_REJECTED,
     11: Reason.ADDRESS_REJECTED,
     13: Reason.POLICY_REJECTED,
+    27: Reason.UNREACHABLE,
     32: Reason.MAILBOX_FULL,
     33: Reason.MAILBOX_FULL,
 }
 """network_error_code of a GSM network (type 3, §5.3.2.31), by the errors of 3GPP TS 29.002 §17.6.6: unknown subscriber,
-illegal subscriber, no such service, barred, delivery failure (most often a full memory), list of the waiting full. The
+illegal subscriber, no such service, barred, absent, delivery failure (most often a full memory), list of the waiting
+full. The
 numbers after `err:` are each centre's own and prove nothing."""
 
 
