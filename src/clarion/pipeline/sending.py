@@ -49,7 +49,7 @@ WINDOW_S: Final = 0.1
 _PATIENCE_S: Final = 5.0
 """How often a window is looked at again while most of it has no answer."""
 _STRAGGLERS: Final = 0.1
-"""A batch goes on without the last of a window when no more than this share has no answer."""
+"""A batch goes on without the last of its windows when no more than this share of one has no answer."""
 
 
 class Rendered(NamedTuple):
@@ -185,8 +185,11 @@ class Drive:
         window = Window([member.message for member in members], is_urgent=self.batch.lane is Lane.TRANSACTIONAL)
         self._wire.append(OpenWindow(window, members))
         self.route.channel.send(window)
-        while not await window.wait(_PATIENCE_S) and window.open > len(members) * _STRAGGLERS:
+        stragglers = int(len(members) * _STRAGGLERS)
+        late = sum(one.window.open for one in self._wire[:-1])
+        while not await window.wait(_PATIENCE_S, left=max(0, stragglers - late)):
             await self._record()
+            late = 0  # whoever is silent for so long holds nobody up
         fitting = int(len(members) * WINDOW_S / max(time.monotonic() - began, 0.001))
         self.sizes[self.route.sender.id] = max(_WINDOW_LEAST, min(WINDOW_LIMIT, fitting))
 

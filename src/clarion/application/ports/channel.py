@@ -26,24 +26,23 @@ class Window(Generic[M]):
     come with `drain`, and may come back for stragglers: a slow answer never holds up the rest.
     """
 
-    __slots__ = ("_done", "_fresh", "_open", "is_urgent", "messages")
+    __slots__ = ("_enough", "_fresh", "_left", "_open", "is_urgent", "messages")
 
     def __init__(self, messages: Sequence[M], *, is_urgent: bool = False) -> None:
         self.messages = messages
         self.is_urgent = is_urgent
         self._open = set(range(len(messages)))
         self._fresh: list[tuple[int, Outcome]] = []
-        self._done = asyncio.Event()
-        if not messages:
-            self._done.set()
+        self._left = 0
+        self._enough = asyncio.Event()
 
     def settle(self, index: int, outcome: Outcome) -> None:
         """Reports what became of message `index`; a second report for it is ignored."""
         if index in self._open:
             self._open.discard(index)
             self._fresh.append((index, outcome))
-            if not self._open:
-                self._done.set()
+            if len(self._open) <= self._left:
+                self._enough.set()
 
     def drain(self) -> list[tuple[int, Outcome]]:
         """Takes the outcomes that came since the last call, as (index, outcome)."""
@@ -55,12 +54,14 @@ class Window(Generic[M]):
         """How many messages have no outcome yet."""
         return len(self._open)
 
-    async def wait(self, patience_s: float) -> bool:
-        """Waits until every message has an outcome, at most `patience_s`; tells whether they all have."""
-        if not self._done.is_set():
+    async def wait(self, patience_s: float, *, left: int = 0) -> bool:
+        """Waits until no more than `left` messages have no outcome, at most `patience_s`; tells whether that is so."""
+        if len(self._open) > left:
+            self._left = left
+            self._enough.clear()
             try:
                 async with asyncio.timeout(patience_s):
-                    await self._done.wait()
+                    await self._enough.wait()
             except TimeoutError:
                 return False
         return True
