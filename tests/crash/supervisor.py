@@ -37,8 +37,9 @@ _nursery.set_forkserver_preload(_PROGRAM)
 class Child:
     """One process we own."""
 
-    def __init__(self, role: str, process: BaseProcess) -> None:
+    def __init__(self, role: str, process: BaseProcess, armed: str = "") -> None:
         self.role = role
+        self.armed = armed
         self._process = process
 
     @property
@@ -119,7 +120,7 @@ class Supervisor:
         env = {**self._env, failpoints.VARIABLE: armed}
         process = _nursery.Process(target=_live, args=(role, env, str(self._log), clock_shift_s), name=role)
         process.start()
-        child = Child(role, process)
+        child = Child(role, process, armed)
         self.children.append(child)
         return child
 
@@ -156,9 +157,14 @@ class Supervisor:
     async def died(self, child: Child, patience_s: float = PATIENCE_S) -> None:
         """Waits for a process that was told to kill itself; it leaves the list, and no surprise is noted.
 
-        Raises TimeoutError.
+        Raises TimeoutError, naming the failpoint that was not reached.
         """
-        code = await child.ended(patience_s)
+        try:
+            code = await child.ended(patience_s)
+        except TimeoutError:
+            raise TimeoutError(
+                f"{child.role} was to kill itself ({child.armed}) and lives after {patience_s:g} s"
+            ) from None
         self.children.remove(child)
         if code != -signal.SIGKILL:
             self.surprises.append(f"{child.role} was to kill itself and ended with {code}")
