@@ -98,7 +98,7 @@ class Supervisor:
         await self.rest()
 
     async def rest(self) -> None:
-        """Asks every process to drain and waits until it has ended, the frozen ones woken first; nothing moves after."""
+        """Wakes the frozen, asks every process to drain and waits until it has ended; nothing moves after that."""
         self._wanted.clear()
         for number in (signal.SIGCONT, signal.SIGTERM):
             for child in self.children:
