@@ -98,7 +98,9 @@ def _added(counts: Iterable[StateCount]) -> tuple[StateCount, ...]:
     return tuple(StateCount(*kind, count) for kind, count in totals.most_common())
 
 
-async def count_sent(tx: Transaction, *, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
+async def count_sent(
+    tx: Transaction, *, account_id: Id, campaign_ids: Sequence[Id]
+) -> dict[tuple[Id, ChannelName], int]:
     """Counts what left of each of these campaigns, tests not among it; zero is left out."""
     return await tx.runs.count_sent(account_id, campaign_ids) if campaign_ids else {}
 

@@ -59,14 +59,14 @@ ORDER BY 3 DESC
 
 # index: run_by_campaign, run_rollup_by_run. Every part of every run.
 _RUNS_SENT: Final = """
-SELECT r.campaign_id, array_agg(r.id) FILTER (WHERE r.removed_at IS NULL) AS kept,
+SELECT r.campaign_id, r.channel, array_agg(r.id) FILTER (WHERE r.removed_at IS NULL) AS kept,
        coalesce(sum(removed.count), 0)::bigint AS sent
 FROM run AS r LEFT JOIN LATERAL (
     SELECT sum(count) AS count FROM run_rollup
     WHERE run_id = r.id AND state IN ('sent', 'delivered', 'bounced', 'complained')
 ) AS removed ON r.removed_at IS NOT NULL
 WHERE r.account_id = $1 AND r.campaign_id = ANY($2::bytea[]) AND r.test_address IS NULL
-GROUP BY r.campaign_id
+GROUP BY r.campaign_id, r.channel
 """
 
 # index: delivery_pkey by run. The ids come as a parameter: it tells in which partitions to look.
@@ -95,14 +95,19 @@ async def counts(connection: Connection, part_id: Id) -> list[StateCount]:
     return [StateCount(DeliveryState(state), reason, count) for state, reason, count in rows]
 
 
-async def count_sent(connection: Connection, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
-    """How many messages of each of these campaigns left."""
+async def count_sent(
+    connection: Connection, account_id: Id, campaign_ids: Sequence[Id]
+) -> dict[tuple[Id, ChannelName], int]:
+    """How many messages of each of these campaigns left on each channel."""
     campaigns = await connection.fetch(_RUNS_SENT, account_id, list(campaign_ids))
     wanted = [run for row in campaigns for run in row["kept"] or ()]
     found = await connection.fetch(_COUNT_SENT, wanted) if wanted else []
     sent = {row["run_id"]: row["count"] for row in found}
-    totals = {Id(id_): removed + sum(sent.get(run, 0) for run in kept or ()) for id_, kept, removed in campaigns}
-    return {campaign_id: total for campaign_id, total in totals.items() if total}
+    totals = {
+        (Id(id_), ChannelName(channel)): removed + sum(sent.get(run, 0) for run in kept or ())
+        for id_, channel, kept, removed in campaigns
+    }
+    return {what: total for what, total in totals.items() if total}
 
 
 def _wholes(rows: Sequence[asyncpg.Record]) -> list[Run]:

@@ -170,8 +170,8 @@ class RunStore:
         """Deliveries of one part by state and reason: counted from the rows while they are kept."""
         return await run_reports.counts(self._connection, part_id)
 
-    async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
-        """How many messages of each of these campaigns left."""
+    async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[tuple[Id, ChannelName], int]:
+        """How many messages of each of these campaigns left on each channel."""
         return await run_reports.count_sent(self._connection, account_id, campaign_ids)
 
     async def move_active(self, campaign_id: Id, target: RunState, reason: str | None = None) -> int:

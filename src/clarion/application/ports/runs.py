@@ -129,7 +129,7 @@ class Runs(Protocol):
         """
         ...
 
-    async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[Id, int]:
+    async def count_sent(self, account_id: Id, campaign_ids: Sequence[Id]) -> dict[tuple[Id, ChannelName], int]:
         """How many messages of each of these campaigns left, in all its runs but tests; zero is left out."""
         ...
 

@@ -91,9 +91,11 @@ async def test_a_campaign_without_a_message_is_a_draft_and_becomes_pending_with_
         ({"campaignMails": [MAIL | {"senderEmail": "nobody"}]}, "campaignMails[0].senderEmail"),
         ({"campaignMails": [MAIL | {"senderName": "x\r\nBcc: y@z.example"}]}, "campaignMails[0].senderName"),
         ({"campaignMails": [MAIL, MAIL]}, "campaignMails must have at most one mail"),
-        ({"campaignMails": [], "campaignSms": [{"smsMessage": "Hi"}]}, "only mail is sent"),
+        ({"campaignMails": [], "campaignSms": [{"smsMessage": "Hi"}]}, "campaignSms is not sent by anything"),
+        ({"campaignMails": [], "campaignMessages": [{"message": "Hi"}]}, "campaignMessages is not sent by anything"),
+        ({"campaignMails": [], "campaignVoiceSms": [{"smsMessage": "Hi"}]}, "campaignMails is missing"),
         ({"campaignChannelPriorities": [{"messageChannel": "Pigeon"}]}, "must be PUSH, Email, SMS"),
-        ({"campaignChannelPriorities": [{"messageChannel": "PUSH"}]}, "must name Email"),
+        ({"campaignChannelPriorities": [{"messageChannel": "PUSH"}]}, "must name a channel"),
     ],
 )
 async def test_r12_what_breaks_a_rule_is_refused_and_nothing_is_stored(

@@ -67,6 +67,8 @@ _FIELDS: Final = {
     "message.email.from": "campaignMails[0].senderEmail",
     "message.email.subject": "campaignMails[0].subject",
     "message.email": "campaignMails[0].content",
+    "smsSenderId": "campaignSms",
+    "pushSenderIds": "campaignMessages",
     "message.sms": "campaignSms[0].smsMessage",
     "message.push": "campaignMessages[0].message",
 }

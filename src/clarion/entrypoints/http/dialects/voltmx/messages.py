@@ -1,6 +1,6 @@
-"""What a campaign says, from this API's arrays: the mail that is sent, and push and text messages, which are kept.
+"""What a campaign says, from this API's arrays: mail, text messages and push messages; voice and passes are kept.
 
-One mail makes a campaign's message. Its text is translated, so `##First Name##` is filled in and braces stay braces.
+One of each makes a campaign's message. Texts are translated, so `##First Name##` is filled in and braces stay braces.
 Everything is also kept as it came and shown again. Where to read next: `wishes`.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import BODY_LIMIT, SUBJECT_LIMIT, EmailContent, PushContent, SmsContent
 from clarion.domain.sender import Sender
 from clarion.entrypoints.http.dialects.voltmx.refusals import Body, objects, optional_text, refused, required_text
@@ -30,7 +31,10 @@ _UNSENT_CHANNELS: Final = frozenset({"pass", "passes", "voice", "voicesms"})
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """The content of a campaign on each channel; `said` is every array as it came."""
+    """The content of a campaign on each channel, and who sends it; `said` is every array as it came.
+
+    With an `order`, somebody gets one message, on the first of its channels on which they can be reached.
+    """
 
     said: dict[str, list[dict[str, Any]]]
     email: EmailContent | None
@@ -38,6 +42,8 @@ class Messages:
     push: PushContent | None
     order: tuple[str, ...]
     sender: Sender | None
+    sms_sender: Sender | None
+    push_senders: tuple[Sender, ...]
 
     @property
     def is_empty(self) -> bool:
@@ -52,14 +58,34 @@ def read_messages(body: Body, senders: list[Sender], apps: Collection[str]) -> M
         Invalid: naming the first part that is missing or wrong, or that no campaign here can have.
     """
     said = {name: objects(body, name) for name in (*CHANNEL_ARRAYS, PRIORITIES)}
-    push, sms = _push(said[PUSH], apps), _sms(said[SMS])
-    email, sender = _mail(said[MAILS], senders)
-    messages = Messages(said, email, sms, push, _order(said[PRIORITIES]), sender)
-    if email is None and not messages.is_empty:
-        raise refused(MAILS, "required", "is missing: push, SMS, voice and passes are stored, but only mail is sent")
-    if email and messages.order and "email" not in messages.order:
-        raise refused(PRIORITIES, "contains", "must name Email, the one channel that is sent")
+    push, push_senders = _push(said[PUSH], senders, apps)
+    sms, order = _sms(said[SMS]), _order(said[PRIORITIES])
+    email, sender = _mail(said[MAILS], [one for one in senders if one.channel is ChannelName.EMAIL])
+    messages = Messages(
+        said=said,
+        email=email if not order or "email" in order else None,
+        sms=sms if not order or "sms" in order else None,
+        push=push if not order or "push" in order else None,
+        order=order,
+        sender=sender,
+        sms_sender=next((one for one in senders if one.channel is ChannelName.SMS), None),
+        push_senders=push_senders,
+    )
+    if messages.is_empty:
+        return messages
+    if not (email or sms or push):
+        raise refused(MAILS, "required", "is missing: voice messages and passes are stored, but never sent")
+    _check_ways(messages)
     return messages
+
+
+def _check_ways(messages: Messages) -> None:
+    """Refuses what nobody could get: no channel is both said something on and sent by somebody."""
+    if not (messages.email or messages.sms or messages.push):
+        raise refused(PRIORITIES, "contains", "must name a channel of which there is a message")
+    if messages.email is None and not (messages.sms and messages.sms_sender) and not messages.push_senders:
+        array = SMS if messages.sms else PUSH
+        raise refused(array, "connected", "is not sent by anything: the account has no such sender")
 
 
 def _mail(mails: list[dict[str, Any]], senders: list[Sender]) -> tuple[EmailContent | None, Sender | None]:
@@ -120,22 +146,32 @@ def _sms(items: list[dict[str, Any]]) -> SmsContent | None:
     return SmsContent(text=_translated(texts[0], f"{SMS}[0].smsMessage")) if texts else None
 
 
-def _push(items: list[dict[str, Any]], apps: Collection[str]) -> PushContent | None:
+def _push(
+    items: list[dict[str, Any]], senders: list[Sender], apps: Collection[str]
+) -> tuple[PushContent | None, tuple[Sender, ...]]:
+    """The push message, and the senders of its app; one that names none is for every app."""
+    serving = [(one, str(getattr(one.provider, "app", ""))) for one in senders if one.channel is ChannelName.PUSH]
+    known = {"", *apps, *(served for _, served in serving)}
     for place, item in enumerate(items):
         at = f"{PUSH}[{place}]."
         required_text(item, "message", _TEXT_LIMIT, at)
-        application = item.get("application")
-        app_id = application.get("appId") if isinstance(application, dict) else None
-        if app_id not in (None, "") and str(app_id) not in apps:
+        if _app_of(item) not in known:
             raise refused(f"{at}application.appId", "exists", "is not the id of an application")
     if not items:
-        return None
-    properties = items[0].get("platformSpecificProps")
+        return None, ()
+    properties, app = items[0].get("platformSpecificProps"), _app_of(items[0])
     title = properties.get("title") if isinstance(properties, dict) else None
-    return PushContent(
+    content = PushContent(
         title=_translated(title, f"{PUSH}[0].platformSpecificProps.title") if isinstance(title, str) else None,
         body=_translated(items[0]["message"], f"{PUSH}[0].message"),
     )
+    return content, tuple(sender for sender, served in serving if app in ("", served))
+
+
+def _app_of(item: dict[str, Any]) -> str:
+    application = item.get("application")
+    app_id = application.get("appId") if isinstance(application, dict) else None
+    return "" if app_id is None else str(app_id)
 
 
 def _order(items: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import msgspec
 from clarion.application.ports import Transaction
 from clarion.application.runs import count_sent
 from clarion.domain.campaign import Campaign, CampaignState
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
 from clarion.domain.segment import Segment
@@ -42,6 +43,11 @@ _COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "campaignVoiceSms": ("smsSent", "smsOpened"),
     "campaignPasses": ("passSent", "passOpened"),
 }
+_COUNTED: Final = (
+    (MAILS, ChannelName.EMAIL, "mailsSent"),
+    (SMS, ChannelName.SMS, "smsSent"),
+    (PUSH, ChannelName.PUSH, "pushesSent"),
+)
 
 
 class SegmentName(msgspec.Struct):
@@ -88,7 +94,7 @@ class _Around:
 
     zone: tzinfo
     segments: Mapping[Id, Segment]
-    sent: Mapping[Id, int]
+    sent: Mapping[tuple[Id, ChannelName], int]
 
 
 async def views_of(tx: Transaction, account_id: Id, campaigns: Sequence[Campaign]) -> list[CampaignView]:
@@ -106,7 +112,7 @@ def _view(campaign: Campaign, around: _Around) -> CampaignView:
     said = said_of(campaign)
     zone = read_zone(str(said.get("zone", ""))) if said.get("zone") else None
     local = zone or around.zone
-    arrays = _arrays(campaign, said, around.sent.get(campaign.id, 0))
+    arrays = _arrays(campaign, said, around.sent)
     is_stopped = campaign.state in (CampaignState.STOPPED, CampaignState.FAILED)
     is_paused = campaign.state is CampaignState.PAUSED
     start, end = _start(campaign, said, local), campaign.end_at
@@ -152,14 +158,17 @@ def _start(campaign: Campaign, said: Mapping[str, Any], zone: tzinfo) -> datetim
     return min((moment for moment in (planned, begun) if moment), default=None)
 
 
-def _arrays(campaign: Campaign, said: Mapping[str, Any], sent: int) -> dict[str, list[dict[str, Any]]]:
+def _arrays(
+    campaign: Campaign, said: Mapping[str, Any], sent: Mapping[tuple[Id, ChannelName], int]
+) -> dict[str, list[dict[str, Any]]]:
     arrays: dict[str, list[dict[str, Any]]] = {
         name: [{**item, **dict.fromkeys(_COUNTERS[name], 0)} for item in said.get(name, [])] for name in CHANNEL_ARRAYS
     }
     if not said and campaign.email:
         arrays[MAILS] = [_mail_of(campaign.email)]
-    for mail in arrays[MAILS]:
-        mail["mailsSent"] = sent
+    for name, channel, counter in _COUNTED:
+        for item in arrays[name]:
+            item[counter] = sent.get((campaign.id, channel), 0)
     for item in arrays[PUSH]:
         item["platformSpecificProps"] = item.get("platformSpecificProps") or ""
     return arrays

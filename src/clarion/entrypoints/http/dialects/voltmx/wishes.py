@@ -19,7 +19,7 @@ from clarion.application.campaign_draft import NAME_LIMIT, CampaignDraft
 from clarion.application.campaign_rules import EXTRAS_LIMIT
 from clarion.application.ports import Transaction
 from clarion.application.senders import list_senders
-from clarion.domain.campaign import CampaignKind, Category
+from clarion.domain.campaign import CampaignKind, Category, ChannelPolicy
 from clarion.domain.errors import NotFound
 from clarion.domain.ids import Id
 from clarion.entrypoints.http.dialects.voltmx.calls import Call
@@ -65,6 +65,9 @@ class Wish:
             contacts=[],
             segments=[segment_id.hex() for segment_id in self.segments],
             sender_id=messages.sender.id.hex() if messages.sender else None,
+            sms_sender_id=messages.sms_sender.id.hex() if messages.sms and messages.sms_sender else None,
+            push_sender_ids=[sender.id.hex() for sender in messages.push_senders] if messages.push else [],
+            channel_policy=ChannelPolicy.FIRST_AVAILABLE if messages.order else ChannelPolicy.ALL,
             email=messages.email,
             sms=messages.sms,
             push=messages.push,
