@@ -27,7 +27,7 @@ help: ## list these targets
 setup: $(READY) ## create .venv from the hash-checked lock (instant the second time)
 	@:
 
-$(READY): pyproject.toml requirements-setup.lock requirements-dev.lock
+$(READY): pyproject.toml requirements-setup.lock requirements-dev.lock tests/support/smpp_server/package-lock.json
 	@test -n "$(PYTHON)" || { echo "Clarion needs Python 3.11 or newer; none was found." >&2; exit 1; }
 	@test -x $(RUN) || { echo "Creating .venv with $(PYTHON)"; $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }; }
 	@$(RUN) -m uv --version >/dev/null 2>&1 || $(RUN) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-setup.lock
@@ -35,6 +35,7 @@ $(READY): pyproject.toml requirements-setup.lock requirements-dev.lock
 	@$(UV) sync --require-hashes requirements-dev.lock \
 		|| $(RUN) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(RUN) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(RUN) -m tests.support.smpp_server.install
 	@touch $(READY)
 
 demo: setup ## 10,000 personalised emails through the real pipeline, on this machine only

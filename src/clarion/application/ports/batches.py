@@ -123,7 +123,8 @@ class Batches(Protocol):
         """Records outcomes and writes the intent for the next window, in one transaction of its own.
 
         Outcomes are recorded whatever the state of the run, with the names that the sender gave to what it accepted.
-        Intent is written only for deliveries that are pending, whose address is not suppressed, in a run that is sending, under a lease this epoch still holds.
+        Intent is written only for deliveries that are pending, whose address is not suppressed, in a run that is
+        sending, under a lease this epoch still holds.
         """
         ...
 
