@@ -24,7 +24,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded
 from h2.exceptions import H2Error
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from clarion.adapters.channels.push.framing import RepeatingEncoder, varying
 
@@ -215,11 +215,11 @@ class _Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self._server.connections.add(self)
         self._server.opened += 1
-        settings: dict[SettingCodes | int, int] = {
+        first: dict[SettingCodes, int] = {
             SettingCodes.MAX_CONCURRENT_STREAMS: self._server.max_streams,
             SettingCodes.INITIAL_WINDOW_SIZE: min(self._server.window, 65_535),
         }
-        self._machine.update_settings(settings)
+        self._machine.local_settings = Settings(client=False, initial_values=first)
         self._machine.initiate_connection()
         if self._server.window > 65_535:
             self._machine.increment_flow_control_window(self._server.window)

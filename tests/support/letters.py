@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from clarion.adapters.channels.smtp import SmtpChannel, Timeouts
 from clarion.application.ports.channel import Channel, Window
@@ -11,6 +12,9 @@ from clarion.domain.outcome import Outcome
 from clarion.domain.providers.provider import Security
 from clarion.domain.providers.smtp import SmtpRelay
 from clarion.rendering.email import WireEmail
+from clarion.rendering.message import WireMessage
+
+M = TypeVar("M", bound=WireMessage)
 
 BRISK = Timeouts(
     connect=2.0,
@@ -55,9 +59,7 @@ async def smtp(port: int, timeouts: Timeouts = BRISK, **settings: object) -> Asy
         await channel.aclose()
 
 
-async def sent_through(
-    channel: Channel[WireEmail], messages: Sequence[WireEmail], patience_s: float = 10.0
-) -> list[Outcome]:
+async def sent_through(channel: Channel[M], messages: Sequence[M], patience_s: float = 30.0) -> list[Outcome]:
     """Sends one window and gives its outcomes in the order of its messages; fails when one is missing or doubled."""
     window = Window(messages)
     channel.send(window)

@@ -24,8 +24,8 @@ from clarion.domain.providers.push import Apns
 from clarion.domain.push_address import WebSubscription
 from clarion.rendering.push import WirePush
 
-BRISK: Final = Http2Timeouts(connect=5.0, answer=1.0, silence=0.3, ping=0.3)
-"""Minutes played in tenths of a second."""
+BRISK: Final = Http2Timeouts(connect=10.0, answer=10.0, silence=2.0, ping=5.0)
+"""Minutes played in seconds."""
 
 HTTP_BRISK: Final = Timeouts(
     connect=5.0, write=5.0, answer=1.0, idle=5.0, unreachable=1.0, stalled=5.0, drain=5.0, tick=0.02

@@ -190,6 +190,7 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
         self._lose_all()
         if not self.ready.done():
             self.ready.set_exception(ConnectionError(self._why))
+            self.ready.exception()  # nobody may be waiting for it
         self._owner.ended(self)
 
     def pause_writing(self) -> None:  # noqa: D102 - asyncio's contract
