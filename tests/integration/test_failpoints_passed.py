@@ -16,9 +16,11 @@ from tests.support.workers import working
 from clarion import failpoints
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.access import create_account
+from clarion.application.ports.receipts import Receipt, ReceiptState
 from clarion.bootstrap import open_app
 from clarion.domain.campaign import Lane
 from clarion.domain.content import EmailContent
+from clarion.domain.ids import new_id
 from clarion.pipeline.intake import Intake
 from clarion.settings import Settings
 
@@ -79,3 +81,4 @@ async def _use_the_api(settings: Settings) -> None:
             csv = {"Content-Type": "text/csv"}
             taken = await client.post(f"{root}/imports", content=b"email\nnew@x.example\n", headers=csv)
             assert taken.status_code == httpx.codes.ACCEPTED
+        await app.inbox.put([Receipt(new_id(), "e1", ReceiptState.DELIVERED, ref="nobody's")])

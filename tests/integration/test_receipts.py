@@ -19,7 +19,7 @@ from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
 from clarion.domain.receipt import moved_by
-from clarion.pipeline import receipts, snapshot
+from clarion.pipeline import receipts, retaining, snapshot
 from clarion.pipeline.inbox import NewsInbox
 from clarion.pipeline.receipts import Applied
 
@@ -182,6 +182,24 @@ async def test_an_address_that_does_not_exist_is_suppressed(database: PostgresDa
         ("p00@x.example", "bounced", "550 nobody"),
         ("p01@x.example", "bounced", "550 nobody"),
     ]
+
+
+async def test_names_are_forgotten_after_two_weeks_and_lost_receipts_too(database: PostgresDatabase) -> None:
+    desk = await _desk(database, 1)
+    for ref in ("old", "new"):
+        await desk.name(ref, 1)
+    await desk.inbox.put([Receipt(desk.made.sender_id, name, ReceiptState.DELIVERED, ref=name) for name in "abc"])
+    await desk.made.execute("UPDATE provider_ref SET noted_at = now() - interval '15 days' WHERE ref = 'old'")
+    await desk.made.execute(
+        "UPDATE receipt SET received_at = now() - CASE event_id WHEN 'b' THEN 1 ELSE 15 END * interval '1 day', "
+        "due_at = CASE event_id WHEN 'c' THEN due_at END"
+    )
+    await retaining.retain(database)
+    async with database.reading() as tx:
+        refs = await tx.connection.fetch("SELECT ref FROM provider_ref")
+        left = await tx.connection.fetch("SELECT event_id FROM receipt ORDER BY 1")
+    assert [row["ref"] for row in refs] == ["new"]
+    assert [row["event_id"] for row in left] == ["b", "c"]  # c still waits
 
 
 async def test_news_that_comes_at_once_shares_commits_and_what_cannot_be_stored_harms_nobody(
