@@ -28,6 +28,11 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _TLD = r"[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 # Linear: the dot is in neither class, so a split into atoms or labels is never tried twice.
 _ASCII_ADDRESS = re.compile(rf"({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,31}})@((?:{_LABEL}\.){{1,126}}{_TLD})")
+# The same without what only matters while reading: nothing is tried twice, so nothing needs to be remembered.
+_ASCII_MAILBOX = re.compile(
+    rf"(?=[^@]{{1,64}}@)(?:{_ATEXT}++\.)*+{_ATEXT}++"
+    r"@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}+(?<!-)\.)++[A-Za-z][A-Za-z0-9-]{1,62}+(?<!-)"
+)
 _ASCII_DOMAIN = re.compile(rf"(?:{_LABEL}\.){{1,126}}{_TLD}")
 _BLANKS = " \t"
 _ATOM_BYTES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-.")
@@ -91,7 +96,7 @@ def parse_domain(text: str) -> str | AddressFault:
 
 def is_mailbox(address: str) -> bool:
     """Whether this is, to the letter, a `mailbox` that `parse_email` gave: the last look before the wire."""
-    if len(address) <= ADDRESS_LIMIT and "xn--" not in address and _ASCII_ADDRESS.fullmatch(address):
+    if len(address) <= ADDRESS_LIMIT and "xn--" not in address and _ASCII_MAILBOX.fullmatch(address):
         return True
     parsed = parse_email(address)
     return isinstance(parsed, EmailAddress) and parsed.mailbox == address

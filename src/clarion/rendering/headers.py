@@ -56,6 +56,9 @@ def _folded(value: str, start: int) -> str:
 
 
 def _encoded_words(value: str) -> str:
+    whole = value.encode()
+    if len(whole) <= _WORD_BYTES:
+        return _encoded_word(whole)
     words: list[bytes] = []
     chunk = b""
     for char in value:
@@ -65,7 +68,11 @@ def _encoded_words(value: str) -> str:
             chunk = b""
         chunk += octets
     words.append(chunk)
-    return "\r\n ".join(f"=?utf-8?B?{binascii.b2a_base64(word, newline=False).decode()}?=" for word in words)
+    return "\r\n ".join(map(_encoded_word, words))
+
+
+def _encoded_word(octets: bytes) -> str:
+    return f"=?utf-8?B?{binascii.b2a_base64(octets, newline=False).decode()}?="
 
 
 def mailbox_header(mailbox: Mailbox) -> str:
