@@ -13,22 +13,19 @@ from typing import Any, Final
 from clarion.application.contact_rules import Refusal, check_text, read_language, read_timezone
 from clarion.application.json_objects import encoded
 from clarion.domain.campaign import Campaign, CampaignKind, Category
-from clarion.domain.content import PUSH_LIMIT, PushContent, SmsContent
+from clarion.domain.content import PushContent, SmsContent
 from clarion.domain.errors import Problem
+from clarion.rendering.push_plan import content_problems as push_content_problems
 from clarion.rendering.sms_plan import content_problems, names_of
-from clarion.rendering.texts import check_template
 
 NAME_LIMIT: Final = 255
 DESCRIPTION_LIMIT: Final = 2000
 EXTRAS_LIMIT: Final = 256 * 1024
 """Bytes of what dialects keep with a campaign, as JSON."""
-URL_LIMIT: Final = 2000
-"""Characters of a URL in a push message."""
 RECHECK_LEAST_S: Final = 60
 RECHECK_MOST_S: Final = 30 * 24 * 3600
 CHANNELS: Final = ("email", "sms", "push")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.ASCII | re.IGNORECASE)
 
 
 def plain_problems(campaign: Campaign) -> Iterator[Problem]:
@@ -91,11 +88,7 @@ def push_problems(push: PushContent) -> Iterator[Problem]:
     """What is wrong with a push message; a silent one may have no words."""
     if not push.body and not push.silent:
         yield Problem("message.push.body", "minLength", "must not be empty unless it is silent")
-    yield from check_template(push.body, "message.push.body", PUSH_LIMIT)
-    yield from check_template(push.title or "", "message.push.title", PUSH_LIMIT)
-    for field, url in (("actionUrl", push.action_url), ("imageUrl", push.image_url)):
-        if url is not None and (len(url) > URL_LIMIT or not url.isprintable() or not _URL.fullmatch(url)):
-            yield Problem(f"message.push.{field}", "uri", f"must be a URL of at most {URL_LIMIT} characters")
+    yield from push_content_problems(push)
     yield from extras_problems(push.extras, "message.push.extras")
 
 

@@ -18,6 +18,8 @@ SEGMENTS_LIMIT: Final = 255
 """Segments of a text message (3GPP TS 23.040 §9.2.3.24.1: their number is one octet)."""
 PUSH_LIMIT: Final = 4096
 """Characters of each text of a push message."""
+PUSH_URL_LIMIT: Final = 2000
+"""Characters of a URL in a push message, as a template and as it goes out."""
 PUSH_TTL_LIMIT: Final = 28 * 24 * 3600
 """Seconds that a push message is kept for a device that is away: FCM keeps none longer."""
 

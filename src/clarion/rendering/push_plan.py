@@ -35,6 +35,7 @@ from clarion.rendering.variables import columns_of, given_of, reads_context, unk
 
 _NOT_TEXT: Final = "the data holds half a surrogate pair"
 _NOT_SENT: Final = "it is silent: title, body and image are not sent"
+_NO_FACTS: Final = {"account": {"id": "", "name": ""}, "campaign": {"id": "", "name": ""}}
 _NO_LINKS: Final = ("unsubscribe_url", "view_url")
 
 
@@ -122,6 +123,13 @@ class PushPlan:
         )
 
 
+def content_problems(content: PushContent) -> list[Problem]:
+    """What is wrong with a message as its author wrote it, whoever sends it; an empty list means that it compiles."""
+    problems: list[Problem] = []
+    PushTexts.read(content, _NO_FACTS, problems)
+    return [*problems, *_time_problems(content)]
+
+
 def compile_push(content: PushContent, *, facts: RunFacts, sender: Sender | None, links: Links | None) -> PushPlan:
     """Compiles a message once for a run, for the provider of its sender; without one no limit is looked at.
 
@@ -131,9 +139,7 @@ def compile_push(content: PushContent, *, facts: RunFacts, sender: Sender | None
     del links  # a push message is turned off on the device
     problems: list[Problem] = []
     texts = PushTexts.read(content, given_of(facts), problems)
-    ttl_s = content.ttl_seconds
-    if ttl_s is not None and not 0 <= ttl_s <= PUSH_TTL_LIMIT:
-        problems.append(Problem("message.push.ttlSeconds", "range", f"must be 0 to {PUSH_TTL_LIMIT} seconds"))
+    problems += _time_problems(content)
     if problems or texts is None:
         raise Invalid.of(problems)
     plan = PushPlan(content, texts, facts, sender.provider.name if sender else None)
@@ -149,6 +155,12 @@ def oversize(plan: PushPlan, longest: Mapping[str, object], context: LookedOver 
     """
     excess = plan.excess(longest, context)
     return Problem("message.push", "tooBig", f"with the longest data of the audience {excess}") if excess else None
+
+
+def _time_problems(content: PushContent) -> list[Problem]:
+    if content.ttl_seconds is None or 0 <= content.ttl_seconds <= PUSH_TTL_LIMIT:
+        return []
+    return [Problem("message.push.ttlSeconds", "range", f"must be 0 to {PUSH_TTL_LIMIT} seconds")]
 
 
 def _too_big(limit: Limit, octets: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from clarion.domain.content import PUSH_LIMIT, PushContent
+from clarion.domain.content import PUSH_LIMIT, PUSH_URL_LIMIT, PushContent
 from clarion.domain.errors import Problem
 from clarion.rendering.context import NO_CONTEXT, LookedOver, look_over
 from clarion.rendering.faults import LanguageFault
@@ -22,7 +22,6 @@ from clarion.rendering.skeleton import SEPARATOR
 from clarion.rendering.templates import CompiledTemplate, RenderFault
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_URL_LIMIT: Final = 2000
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):[^\s]", re.ASCII | re.IGNORECASE)
 _PLAIN_IN_URL: Final = "!#$%&'()*+,/:;=?@[]~"
 _HOSTILE: Final = frozenset({"javascript", "data", "vbscript", "file", "blob"})
@@ -72,6 +71,8 @@ class PushTexts:
             Problem(f"message.push.extras.{name}", "reserved", _RESERVED) for name in filter(reserved, content.extras)
         ]
         parts += [_read(text, "message.push.extras", problems) for text in _texts(content.extras)]
+        _check_fixed_url(parts[2], "action", problems)
+        _check_fixed_url(parts[3], "image", problems)
         if len(problems) > before:
             return None
         try:
@@ -100,7 +101,7 @@ class PushTexts:
             raise RenderFault(msg)
         title, body, action_url, image_url, *rest = texts
         data = _put_back(self._data, iter(rest)) if rest else self._data
-        return Texts(title.strip(), body, _url(action_url, "action"), _url(image_url, "image", _OF_IMAGES), data)
+        return Texts(title.strip(), body, _url(action_url, "action"), _url(image_url, "image"), data)
 
 
 def _read(source: str, field: str, problems: list[Problem]) -> list[Node]:
@@ -115,6 +116,18 @@ def _read(source: str, field: str, problems: list[Problem]) -> list[Node]:
         except LanguageFault as fault:
             problems.append(Problem(field, fault.rule, f"line {fault.line}: {fault.message}"))
     return []
+
+
+def _check_fixed_url(nodes: list[Node], kind: str, problems: list[Problem]) -> None:
+    """Whether a URL that is the same for everyone is one; what data makes of the others is seen when it is there."""
+    text = "".join(node.text for node in nodes if isinstance(node, Text))
+    try:
+        if all(isinstance(node, Text) for node in nodes):
+            _url(text, kind)
+    except RenderFault:
+        problems.append(
+            Problem(f"message.push.{kind}Url", "uri", f"must be a URL of at most {PUSH_URL_LIMIT} characters")
+        )
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -139,14 +152,15 @@ def _put_back(value: Any, texts: Iterator[str]) -> Any:  # noqa: ANN401 - any JS
     return value
 
 
-def _url(printed: str, kind: str, schemes: frozenset[str] | None = None) -> str:
+def _url(printed: str, kind: str) -> str:
     """A URL as it goes out: what may not stand in one is encoded. Raises: RenderFault when it is none."""
     text = printed.strip()
     if not text:
         return ""
     found = _SCHEME.match(text)
     scheme = found[1].lower() if found else ""
-    if not found or len(text) > _URL_LIMIT or scheme in _HOSTILE or (schemes and scheme not in schemes):
+    is_of_kind = scheme in _OF_IMAGES if kind == "image" else scheme not in _HOSTILE
+    if not found or len(text) > PUSH_URL_LIMIT or not is_of_kind:
         msg = f"the {kind} URL is no URL with this data"
         raise RenderFault(msg)
     return quote(text, safe=_PLAIN_IN_URL)

@@ -5,16 +5,17 @@ Checks shapes and sizes only; what a template may say is for `rendering`. Used b
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from clarion.application.campaign_rules import URL_LIMIT
 from clarion.domain.campaign import Campaign
 from clarion.domain.content import (
     BODY_LIMIT,
     PUSH_LIMIT,
+    PUSH_TTL_LIMIT,
+    PUSH_URL_LIMIT,
     SEGMENTS_LIMIT,
     SMS_LIMIT,
     SUBJECT_LIMIT,
@@ -26,7 +27,7 @@ from clarion.domain.content import (
 Subject = Annotated[str, Meta(min_length=1, max_length=SUBJECT_LIMIT, examples=["Hello {{ contact.firstName }}"])]
 Body = Annotated[str, Meta(max_length=BODY_LIMIT)]
 Mailbox = Annotated[str, Meta(min_length=1, max_length=512, examples=["Clarion <news@sender.example>"])]
-Url = Annotated[str, Meta(min_length=1, max_length=URL_LIMIT, examples=["https://shop.example/offers"])]
+Url = Annotated[str, Meta(min_length=1, max_length=PUSH_URL_LIMIT, examples=["https://shop.example/offers"])]
 
 
 class EmailInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -63,14 +64,18 @@ class SmsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
         return SmsContent(text=self.text, transliterate=self.transliterate, max_segments=self.max_segments)
 
 
+_TTL: Final = "How long it is kept for a device that is away; 0 is now or never, nothing as long as can be."
+
+
 class PushInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A push message. It is stored and checked; no channel sends it yet."""
+    """A push message. Its words, its URLs and the texts within `extras` are templates."""
 
     body: Annotated[str, Meta(max_length=PUSH_LIMIT, description="May be empty when it is silent.")]
     title: Annotated[str, Meta(max_length=PUSH_LIMIT)] | None = None
     action_url: Url | None = None
     image_url: Url | None = None
-    silent: bool = False
+    silent: Annotated[bool, Meta(description="Shows nothing: it wakes the app, which gets `extras` alone.")] = False
+    ttl_seconds: Annotated[int, Meta(ge=0, le=PUSH_TTL_LIMIT, description=_TTL)] | None = None
     extras: Annotated[dict[str, Any], Meta(description="What the app is handed along.")] = {}
 
     def content(self) -> PushContent:
@@ -81,6 +86,7 @@ class PushInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
             action_url=self.action_url,
             image_url=self.image_url,
             silent=self.silent,
+            ttl_seconds=self.ttl_seconds,
             extras=self.extras,
         )
 
@@ -127,6 +133,7 @@ class PushView(msgspec.Struct, rename="camel"):
     action_url: str | None
     image_url: str | None
     silent: bool
+    ttl_seconds: int | None
     extras: dict[str, Any]
 
 
@@ -156,4 +163,4 @@ def _sms_view(sms: SmsContent | None) -> SmsView | None:
 def _push_view(push: PushContent | None) -> PushView | None:
     if push is None:
         return None
-    return PushView(push.body, push.title, push.action_url, push.image_url, push.silent, push.extras)
+    return PushView(push.body, push.title, push.action_url, push.image_url, push.silent, push.ttl_seconds, push.extras)
