@@ -40,6 +40,9 @@ BRISK = Timers(
 )
 """A centre's minutes played in tenths of a second."""
 
+PATIENT = Timers(first_pause=0.02, longest_pause=0.1, tick=0.02, rest=0.05)
+"""For stories in which nobody is slow but the machine."""
+
 
 class Tray:
     """An inbox in memory. While `is_shut` it stores nothing."""
@@ -110,3 +113,8 @@ async def sent_through(channel: SmppChannel, messages: Sequence[WireSms], patien
     outcomes = dict(window.drain())
     assert complete, f"{window.open} of {len(messages)} messages have no outcome"
     return [outcomes[index] for index in range(len(messages))]
+
+
+def number(n: int, start: str = "+49151") -> str:
+    """A number of thirteen digits and its plus."""
+    return f"{start}{n:07d}"

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from tests.support.scene import LINKS
 
-from clarion.adapters.channels.ground import NoInbox
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.adapters.queue.jetstream import JetStream, Place
@@ -22,6 +21,7 @@ from clarion.domain.campaign import Lane
 from clarion.domain.channel import ChannelName
 from clarion.entrypoints.scheduler import Scheduler
 from clarion.entrypoints.worker import Worker
+from clarion.pipeline.inbox import NewsInbox
 from clarion.pipeline.plans import Plans
 
 SEALER = AesSealer({0: bytes(32)}, 0)
@@ -110,7 +110,8 @@ async def working(
 
     `clock_on` is where the scheduler's statements go, where those of the worker are counted.
     """
-    channels = ChannelRegistry(SEALER, NoInbox(), helo_name="tests.clarion.example", public_url=None)
+    inbox = NewsInbox(database)
+    channels = ChannelRegistry(SEALER, inbox, helo_name="tests.clarion.example", public_url=None)
     async with queue_of(database, url, place) as queue, scheduling(clock_on or database, url, place, babbles=babbles):
         plans = Plans(database, channels, LINKS)
         worker = Worker(database=database, plans=plans, queue=queue, name=name, lease=timedelta(seconds=lease_s))
@@ -121,3 +122,4 @@ async def working(
             worker.stopping.set()
             await running
             await channels.aclose()
+            await inbox.aclose()

@@ -28,15 +28,19 @@ from clarion.entrypoints.crew import Crew
 from clarion.failpoints import failpoint
 from clarion.pipeline.health import Health, mend
 from clarion.pipeline.plans import Plans
+from clarion.pipeline.standing import stand_by
 from clarion.telemetry import Event, logger
 
 CREWS: Final = {Lane.TRANSACTIONAL: (24, 8), Lane.BULK: (12, 3)}
 """For each lane, how many batches one worker sends at once, and how many of them on one sender."""
 
+_STAND_BY_S: Final = 2.0
+"""How soon a sender that was made or changed is stood by for."""
+
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process, with a crew for each of its lanes."""
+    """One worker process, with a crew for each of its lanes. One that `stands_by` keeps connections for news."""
 
     database: Database
     plans: Plans
@@ -44,6 +48,7 @@ class Worker:
     name: str
     lease: timedelta
     lanes: Collection[Lane] = tuple(Lane)
+    stands_by: bool = True
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _crews: list[Crew] = field(init=False)
 
@@ -62,15 +67,17 @@ class Worker:
         leases = asyncio.create_task(keep_on(self._keep_leases))
         listening = asyncio.create_task(keep_on(self._listen))
         mending = asyncio.create_task(keep_on(self._mend))
+        standing = asyncio.create_task(keep_on(self._stand_by))
         await self.stopping.wait()
         for crew in self._crews:
             crew.wake()
         listening.cancel()
         mending.cancel()
+        standing.cancel()
         drained = await self._drain(crews, drain_s)
         for loop in (*crews, leases):
             loop.cancel()
-        await asyncio.gather(*crews, leases, listening, mending, return_exceptions=True)
+        await asyncio.gather(*crews, leases, listening, mending, standing, return_exceptions=True)
         return drained
 
     async def _drain(self, crews: Sequence[asyncio.Task[None]], drain_s: float) -> bool:
@@ -97,6 +104,11 @@ class Worker:
         if not await mend(self.database, self.plans.channels):
             await asyncio.sleep(IDLE_S)
 
+    async def _stand_by(self) -> None:
+        await asyncio.sleep(_STAND_BY_S)
+        if self.stands_by:
+            await stand_by(self.database, self.plans.channels)
+
     def _held(self) -> list[ClaimedBatch]:
         return [batch for crew in self._crews for batch in crew.held]
 
@@ -120,6 +132,7 @@ async def run(app: App, lanes: Collection[Lane], channels: Collection[ChannelNam
             name=f"{socket.gethostname()}:{os.getpid()}",
             lease=timedelta(seconds=settings.lease_seconds),
             lanes=lanes,
+            stands_by=ChannelName.SMS in channels,
         )
         _collect_seldom()
         until_told(worker.stopping)

@@ -34,6 +34,10 @@ class Channels(Protocol):
         """The channel of this sender as it is configured now; opened at first use, replaced when it changed."""
         ...
 
+    def stand(self, found: Sequence[tuple[Sender, bytes | None]]) -> None:
+        """Keeps connections open over which news of these senders comes, and ends those of senders that are gone."""
+        ...
+
     async def probe(self, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
         """Asks whether the sender answers now, over a connection of its own; `sent` means it does."""
         ...

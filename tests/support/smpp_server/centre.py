@@ -91,6 +91,12 @@ class Centre:
         octets = {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
         return int((await self.ask("deliver", octets))["status"])
 
+    async def until(self, name: str, least: int) -> None:
+        """Waits until one of the counts is at least so much."""
+        async with asyncio.timeout(_ANSWER_S):
+            while (await self.counts())[name] < least:
+                await asyncio.sleep(0.02)
+
     async def ask(self, name: str, value: Any = None) -> Any:
         """One command and its answer."""
         process = self._process

@@ -7,7 +7,8 @@ channel is `providers`; each kind is a package beside this module.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,9 +16,10 @@ import msgspec
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.providers import CALLBACKS, open_channel
-from clarion.application.ports.channel import Channel
+from clarion.application.ports.channel import Channel, Staying
 from clarion.application.ports.receipts import Callbacks, Inbox
 from clarion.application.ports.senders import Sealer
+from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.providers import ProviderName
@@ -59,6 +61,22 @@ class ChannelRegistry:
         channel = self.fresh(sender, sealed_secrets)
         self._open[sender.id] = (sender.updated_at, channel)
         return channel
+
+    def stand(self, found: Sequence[tuple[Sender, bytes | None]]) -> None:
+        """Keeps the connections open over which news of these senders comes, and ends those of senders that are gone.
+
+        One whose secrets no key opens is passed over: whoever sends by it is told.
+        """
+        staying = {sender.id for sender, _ in found}
+        for sender, sealed_secrets in found:
+            with suppress(Unavailable):
+                channel = self.of(sender, sealed_secrets)
+                if isinstance(channel, Staying):
+                    channel.stay()
+        for sender_id, (_, channel) in list(self._open.items()):
+            if isinstance(channel, Staying) and sender_id not in staying:
+                del self._open[sender_id]
+                self._leave(channel)
 
     def fresh(self, sender: Sender, sealed_secrets: bytes | None) -> Channel[Any]:
         """A channel of its own that the caller closes: for a probe or a few test messages."""

@@ -39,6 +39,10 @@ _GET_WITH_SECRETS: Final = f"""
 SELECT {SENDER_COLUMNS}, secrets_sealed FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2
 """
 _FIND_ANYWHERE: Final = f"SELECT {SENDER_COLUMNS}, account_id, secrets_sealed FROM {SENDER_FROM} WHERE sender.id = $1"
+# No index: a walk through the table, which has a row per sender, once in a while.
+_STAYING: Final = f"""
+SELECT {SENDER_COLUMNS}, secrets_sealed FROM {SENDER_FROM} WHERE sender.provider = 'smpp' ORDER BY sender.id LIMIT $1
+"""
 _LIST: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 # index: sender_by_pool.
 _OF_POOL: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND sender.pool = $2"
@@ -103,6 +107,10 @@ class SenderStore:
         """A sender of any account: whose it is, and its secrets as they were sealed."""
         row = await self._connection.fetchrow(_FIND_ANYWHERE, sender_id)
         return (Id(row["account_id"]), sender_of(row), row["secrets_sealed"]) if row else None
+
+    async def staying(self, limit: int) -> list[tuple[Sender, bytes | None]]:
+        """Senders of all accounts whose news comes over a connection of ours, with their sealed secrets."""
+        return [(sender_of(row), row["secrets_sealed"]) for row in await self._connection.fetch(_STAYING, limit)]
 
     async def sealed_secrets(self, sender_id: Id) -> bytes | None:
         """Its secrets as they were sealed."""

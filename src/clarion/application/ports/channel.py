@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from clarion.domain.outcome import Outcome
 from clarion.domain.sender import Sender
@@ -83,6 +83,15 @@ class Channel(Protocol[M]):
 
     async def aclose(self) -> None:
         """Lets messages on the wire finish, then says goodbye on every connection."""
+        ...
+
+
+@runtime_checkable
+class Staying(Protocol):
+    """What a channel is besides when news comes over its own connection, and so only while there is one."""
+
+    def stay(self) -> None:
+        """Connects, and connects again whenever the connection is lost, until `aclose`. Safe to repeat."""
         ...
 
 

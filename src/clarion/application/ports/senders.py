@@ -58,6 +58,10 @@ class Senders(Protocol):
         """A sender of any account, for its provider's calls: whose it is, and its secrets as they were sealed."""
         ...
 
+    async def staying(self, limit: int) -> list[tuple[Sender, bytes | None]]:
+        """Senders of all accounts whose news comes over a connection of ours, with their sealed secrets."""
+        ...
+
     async def sealed_secrets(self, sender_id: Id) -> bytes | None:
         """Its secrets as they were sealed."""
         ...

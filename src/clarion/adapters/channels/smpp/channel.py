@@ -55,6 +55,9 @@ class SmppChannel:
         self._binds: set[Bind] = set()
         self._openings: set[asyncio.Task[None]] = set()
         self._knocking = Knocking(first=self._timers.first_pause, longest=self._timers.longest_pause, last=_FIRST)
+        self._staying = Knocking(
+            first=self._timers.first_login_pause, longest=self._timers.longest_login_pause, last=_FIRST
+        )
         self._ticker: asyncio.TimerHandle | None = None
         self._tick_due = 0.0
         self._held_up: asyncio.TimerHandle | None = None
@@ -175,8 +178,9 @@ class SmppChannel:
         self._open_more()
 
     def _open_more(self) -> None:
-        waiting = self._backlog.size + len(self._unfinished)
-        if not (waiting or self._stays) or self._closing or not self._knocking.may_try(self._now()):
+        waiting, now = self._backlog.size + len(self._unfinished), self._now()
+        stays = self._stays and not self._binds and self._staying.may_try(now)
+        if not (waiting or stays) or self._closing or not self._knocking.may_try(now):
             return
         room = self._account.max_connections - len(self._binds) - len(self._openings)
         # More sessions do not help against a centre that says we are too fast.
@@ -203,6 +207,7 @@ class SmppChannel:
             raise
         failpoint("after_connect")
         self._stays = not self._closing
+        self._staying.worked()
         self._moved_at = self._now()
         self._binds.add(bind)
         bind.pump()
@@ -218,6 +223,7 @@ class SmppChannel:
     def _note_failure(self, outcome: Outcome) -> None:
         self._knocking.failed(outcome, self._now())
         if outcome.reason in _HOPELESS and not self._binds:
+            self._staying.failed(outcome, self._now())
             self._backlog.settle_before(float("inf"), outcome)
 
     # time

@@ -32,6 +32,9 @@ class Timers:
     first_pause: float = 0.25
     """Before the second try to bind; doubles with every failure."""
     longest_pause: float = 15.0
+    first_login_pause: float = 15.0
+    """Before a refused login is tried again while nothing waits to be sent: repeated failures lock accounts."""
+    longest_login_pause: float = 300.0
     remainder: float = 60.0
     """How long the refused parts of a message of which others were taken are tried again."""
     rest: float = 1.0
