@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from tests.support.certificates import make_certificates
-from tests.support.sms_providers import BRISK
+from tests.support.sms_providers import BRISK, IMPATIENT
 
 from clarion.adapters.channels.http import Exchange, HttpWay, Request
 from clarion.adapters.channels.http_answers import ANSWER_LIMIT, Answer
@@ -23,10 +23,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 @asynccontextmanager
 async def server(script: Script) -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(OSError, asyncio.IncompleteReadError):
             await script(reader, writer)
-        finally:
-            writer.transport.abort()
+        writer.transport.abort()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listening:
@@ -108,7 +107,7 @@ async def test_f47_a_byte_now_and_then_does_not_renew_the_time_for_an_answer() -
             await asyncio.sleep(0.05)
 
     async with server(drip) as url:
-        answer = await asked(url)
+        answer = await asked(url, timeouts=IMPATIENT)
     assert isinstance(answer, Answer)
     assert (answer.status, answer.is_whole) == (200, False)
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from tests.support.sms_batch_providers import AwsStandIn, BirdStandIn, SignedStandIn
-from tests.support.sms_providers import STAND_INS, TwilioStandIn, VonageStandIn, over
+from tests.support.sms_providers import IMPATIENT, PEM, STAND_INS, TwilioStandIn, VonageStandIn, over
 from tests.support.sms_stand_in import Fate, StandIn, number
 from tests.support.texts import sms
 
+from clarion.adapters.channels.http import Request
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.sms_http.vonage import VonageApi
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.rendering.sms import WireSms
@@ -82,12 +84,12 @@ WRONG = {
 }
 
 
-async def test_a_wrong_number_fails_alone(far: StandIn) -> None:
-    fates = [Fate.TAKEN, Fate.WRONG_NUMBER, Fate.TAKEN]
+async def test_a_wrong_number_and_one_that_opted_out_fail_alone(far: StandIn) -> None:
+    fates = [Fate.TAKEN, Fate.WRONG_NUMBER, Fate.TAKEN, Fate.OPTED_OUT]
     async with over(far) as channel:
         outcomes = await sent_through(channel, [message(seq, fate) for seq, fate in enumerate(fates, 1)])
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.SENT, Verdict.FAILED, Verdict.SENT]
-    assert outcomes[1].reason is WRONG[type(far)]
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.SENT, Verdict.FAILED, Verdict.SENT, Verdict.FAILED]
+    assert [outcome.reason for outcome in outcomes[1::2]] == [WRONG[type(far)], Reason.UNSUBSCRIBED]
     assert sorted(taken.to for taken in far.taken) == [number(Fate.TAKEN, 1), number(Fate.TAKEN, 3)]
 
 
@@ -117,9 +119,9 @@ async def test_t78_an_answer_that_is_not_the_providers_is_uncertain(far: StandIn
 
 
 async def test_silence_is_waited_for_and_then_uncertain() -> None:
-    async with TwilioStandIn() as far, over(far) as channel:
-        outcomes = await sent_through(channel, [message(1, Fate.SILENT), message(2)])
-    assert [one.verdict for one in outcomes] == [Verdict.UNKNOWN, Verdict.SENT]
+    async with TwilioStandIn() as far, over(far, IMPATIENT) as channel:
+        outcomes = await sent_through(channel, [message(1, Fate.SILENT)])
+    assert [(one.verdict, one.reason) for one in outcomes] == [(Verdict.UNKNOWN, Reason.NO_ANSWER)]
 
 
 async def test_too_fast_slows_the_sender_and_fails_nothing(far: StandIn) -> None:
@@ -188,6 +190,18 @@ async def test_a_secret_that_is_none_is_an_expired_credential(kind: type[StandIn
         probe = await channel.probe()
     assert {one.reason for one in (outcome, probe)} == {Reason.AUTH_FAILED}
     assert far.requests == 0
+
+
+async def test_a_token_is_renewed_ahead_of_its_end() -> None:
+    far, now = VonageStandIn(url="http://127.0.0.1"), [1_000_000.0]
+    api = VonageApi(far.provider, PEM, "", clock=lambda: now[0])
+    tokens = []
+    for now[0] in (1_000_000.0, 1_000_599.0, 1_000_601.0, 900_000.0):
+        request = await api.request([message(1)])
+        assert isinstance(request, Request)
+        tokens.append(request.headers["Authorization"])
+    assert tokens[0] == tokens[1]
+    assert len(set(tokens)) == 3
 
 
 async def test_closing_leaves_no_message_without_an_outcome(far: StandIn) -> None:

@@ -30,6 +30,7 @@ class BirdStandIn(StandIn):
     webhook_secret: str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     batch_size: int = 100
     answered: dict[str, tuple[bytes, Any]] = field(default_factory=dict)
+    is_cutting: bool = False
 
     @property
     def provider(self) -> Bird:
@@ -64,19 +65,25 @@ class BirdStandIn(StandIn):
         for fate in fates:
             if odd := await self.odd(fate):
                 return odd
-        entries, is_cut = [], False
-        for message in messages:
-            try:
-                taken = self.take(message["to"], message["text"], message["metadata"]["delivery"])
-                entries.append({"id": taken.name, "status": "accepted"})
-            except Cut:
-                is_cut = True
-                entries.append({"id": self.taken[-1].name, "status": "accepted"})
+        entries = [self._entry(message) for message in messages]
         answer = {"data": entries} if isinstance(said, list) else entries[0]
         self.answered[name] = (asked.body, answer)
-        if is_cut:
+        if self.is_cutting:
+            self.is_cutting = False
             raise Cut
         return web.json_response(answer, status=202)
+
+    def _entry(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """What a batch tells of one message."""
+        if fate_of(message["to"]) is Fate.OPTED_OUT:
+            error = {"code": "recipient_opted_out", "description": "on the suppression list"}
+            return {"id": self.new_name(), "status": "rejected", "last_error": error}
+        try:
+            taken = self.take(message["to"], message["text"], message["metadata"]["delivery"])
+        except Cut:
+            self.is_cutting = True
+            taken = self.taken[-1]
+        return {"id": taken.name, "status": "accepted"}
 
     def _again(self, body: bytes, fates: Collection[Fate], known: bytes, stored: object) -> web.Response:
         if Fate.CUT in fates:

@@ -33,9 +33,11 @@ from clarion.rendering.sms import WireSms
 
 SENDER_ID = Id(bytes(12))
 BRISK: Final = Timeouts(
-    connect=5.0, write=5.0, answer=1.0, idle=5.0, unreachable=1.0, stalled=5.0, drain=5.0, tick=0.02
+    connect=10.0, write=10.0, answer=10.0, idle=5.0, unreachable=1.0, stalled=10.0, drain=10.0, tick=0.02
 )
-"""Minutes played in tenths of a second; a busy machine still has a second to answer in."""
+"""Waits that end within a test, and that a busy machine does not run into."""
+IMPATIENT: Final = dataclasses.replace(BRISK, answer=0.5)
+"""For an answer that never comes."""
 
 
 @dataclass

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_PORTS = {"https": ":443", "http": ":80"}
+"""Said by nobody in a Host header."""
 
 
 class Signer(NamedTuple):
@@ -28,7 +30,9 @@ class Signer(NamedTuple):
         """All headers of the request with its date and its signature; `headers` has no Host and is signed whole."""
         date = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         parts = urlsplit(url)
-        signed = {"host": parts.netloc, "x-amz-date": date} | {name.lower(): value for name, value in headers.items()}
+        signed = {"host": parts.netloc.removesuffix(_PORTS[parts.scheme]), "x-amz-date": date} | {
+            name.lower(): value for name, value in headers.items()
+        }
         names = ";".join(sorted(signed))
         canonical = "\n".join(
             [

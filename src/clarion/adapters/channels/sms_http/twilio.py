@@ -148,7 +148,10 @@ class TwilioApi:
             code = text_of(said.get("error_code"))
             if said.get("status") in {"failed", "undelivered"} and code in CODES:
                 return [CODES[code].outcome(f"{code} {text_of(said.get('error_message'))}")] * len(messages)
-            return [Outcome.sent(f"{text_of(said.get('sid'))} {text_of(said.get('status'))}".strip())] * len(messages)
+            name = text_of(said.get("sid"))
+            # Without a public address of ours, a callback set up at Twilio knows the message by this name only.
+            refs = (name,) if name and not self._callback_url else ()
+            return [Outcome.sent(f"{name} {text_of(said.get('status'))}".strip(), refs)] * len(messages)
         code = text_of(said.get("code"))
         return [refused(CODES, code, f"{code} {text_of(said.get('message'))}", answer)] * len(messages)
 
