@@ -1,4 +1,4 @@
-"""Short texts of channels that are not sent yet: their templates are read and bounded like those of an email.
+"""Short texts, of text and push messages: their templates are read and bounded like those of an email.
 
 Nothing here renders for a person. Where to read next: `templates` (the engine), `language` (what may be written).
 """

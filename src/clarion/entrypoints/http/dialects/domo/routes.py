@@ -75,12 +75,12 @@ async def start_by_alert(request: Incoming) -> Response[Any]:
 
 @spoken(
     name="domoQueueSms", method="POST", path="/api/v1/campaigns/queue/sms", summary="Replies by SMS",
-    description="Not available yet: it comes with SMS.", body_required=False,
-    answers={404: Answers("Always, until there is SMS.", Refusal)}, is_public=True,
+    description="Never here: replies come to the hook of their sender.", body_required=False,
+    answers={404: Answers("Always: replies come to the hook of their sender.", Refusal)}, is_public=True,
 )  # fmt: skip
 async def queue_sms(_request: Incoming) -> Response[Any]:
     """Refuses replies by SMS."""
-    raise NotFound("service: replies by SMS come with SMS")
+    raise NotFound("service: replies by SMS come to the hook of their sender")
 
 
 async def _start(request: Incoming) -> Response[Any]:
