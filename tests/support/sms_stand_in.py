@@ -22,7 +22,7 @@ from clarion.domain.providers.provider import Provider
 
 
 class Fate(StrEnum):
-    """What a provider does with a message, by the two digits behind the number's +1555."""
+    """What a provider does with a message, by the two digits behind +491512."""
 
     TAKEN = "00"
     WRONG_NUMBER = "01"
@@ -41,11 +41,11 @@ class Fate(StrEnum):
 
 def number(fate: Fate, name: int = 1) -> str:
     """A number that asks for a fate."""
-    return f"+1555{fate}{name:05}"
+    return f"+491512{fate}{name:05}"
 
 
 def fate_of(to: str) -> Fate:
-    match = re.fullmatch(r"\+?1555(\d\d)\d{5}", to)
+    match = re.fullmatch(r"\+?491512(\d\d)\d{5}", to)
     return Fate(match[1]) if match else Fate.TAKEN
 
 
