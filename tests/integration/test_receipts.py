@@ -121,6 +121,7 @@ async def test_what_is_told_twice_or_late_or_by_nobody_changes_nothing(database:
     async with database.reading() as tx:
         kept = await tx.connection.fetchval("SELECT count(*) FROM receipt WHERE due_at IS NULL")
     assert kept == 3  # to be looked at
+    assert await desk.hear(of_nobody) == Applied(waiting=1)  # told again, it may be of a message that has its name now
 
 
 async def test_a_receipt_that_is_faster_than_our_own_commit_waits_for_it(database: PostgresDatabase) -> None:

@@ -119,8 +119,10 @@ async def test_whoever_writes_was_seen_and_a_campaign_may_end_for_them(caller: C
     assert datetime.fromisoformat(seen) == earlier
     older = earlier - timedelta(hours=1)
     future = datetime.now(UTC) + timedelta(days=1)
+    second = "+12025550103"
+    await caller.patch(f"/contacts/{bob}", json={"identities": [{"namespace": "phone", "value": second}]})
     await app.inbox.put([Inbound(sender_id, "older", ADA, OURS, "hm", older)])
-    await app.inbox.put([Inbound(sender_id, "future", BOB, OURS, "hm", future)])
+    await app.inbox.put([Inbound(sender_id, "future", second, OURS, "hm", future)])
     await _write(app, sender)
     assert (await caller.get(f"/contacts/{ada}")).json()["data"]["lastSeenAt"] == seen
     bobs = (await caller.get(f"/contacts/{bob}")).json()["data"]["lastSeenAt"]

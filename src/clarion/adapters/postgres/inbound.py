@@ -26,13 +26,14 @@ JOIN sender AS s ON s.id = m.sender_id
 ON CONFLICT (sender_id, event_id) DO NOTHING
 """
 
-# index: inbound_message_unread, account_pkey, contact_by_phone. Whoever comes second waits for the first, so that of
-# two words of one person the later one is obeyed last.
+# index: inbound_message_unread, account_pkey, contact_by_phone, contact_identity_pkey. Whoever comes second waits for
+# the first, so that of two words of one person the later one is obeyed last.
 _UNREAD: Final = """
-SELECT m.id, m.account_id, m.address, m.text, a.languages, c.id AS contact_id
+SELECT m.id, m.account_id, m.address, m.text, a.languages, coalesce(c.id, i.contact_id) AS contact_id
 FROM (SELECT * FROM inbound_message WHERE NOT is_read ORDER BY id LIMIT $1 FOR UPDATE) AS m
 JOIN account AS a ON a.id = m.account_id
 LEFT JOIN contact AS c ON c.account_id = m.account_id AND c.phone = m.address AND c.deleted_at IS NULL
+LEFT JOIN contact_identity AS i ON i.account_id = m.account_id AND i.namespace = 'phone' AND i.value = m.address
 ORDER BY m.id
 """
 

@@ -23,14 +23,15 @@ from clarion.domain.outcome import Reason
 FIRST_WAIT: Final = timedelta(seconds=0.5)
 """A receipt may be faster than the commit that says what it is about. Few are, when all of them wait this long."""
 
-# index: receipt_pkey.
+# index: receipt_pkey. What was lost and is told again waits again: names of events begin anew like those of messages.
 _KEEP: Final = """
 INSERT INTO receipt (sender_id, event_id, ref, run_id, seq, state, reason, detail, occurred_at, due_at)
 SELECT sender_id, event_id, nullif(ref, ''), run_id, seq, state, reason, detail, occurred_at, now() + $10::interval
 FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[], $5::int[], $6::text[], $7::text[], $8::text[],
             $9::timestamptz[])
     AS r (sender_id, event_id, ref, run_id, seq, state, reason, detail, occurred_at)
-ON CONFLICT DO NOTHING
+ON CONFLICT (sender_id, event_id) DO UPDATE SET due_at = excluded.due_at, received_at = now()
+WHERE receipt.due_at IS NULL
 """
 
 # A statement of its own, so that the ones after it see what the holder before committed. Every row is looked up by its
@@ -108,7 +109,8 @@ class ReceiptStore:
 
     async def keep(self, receipts: Sequence[Receipt]) -> None:
         """Stores receipts."""
-        rows = [(*one[:2], one.ref, *(one.delivery_id or (None, None)), one.state, *one[5:]) for one in receipts]
+        once = {one[:2]: one for one in receipts}.values()
+        rows = [(*one[:2], one.ref, *(one.delivery_id or (None, None)), one.state, *one[5:]) for one in once]
         await self._connection.execute(_KEEP, *_columns(rows), FIRST_WAIT)
 
     async def alone(self) -> bool:
