@@ -25,17 +25,17 @@ class Fate(StrEnum):
     """What a provider does with a message, by the two digits behind +491512."""
 
     TAKEN = "00"
-    WRONG_NUMBER = "01"
-    THROTTLED = "02"
-    CUT = "03"
+    WRONG_NUMBER = "91"
+    THROTTLED = "92"
+    CUT = "93"
     """The request is read and acted on, and the connection is cut before an answer."""
-    ERROR = "04"
+    ERROR = "94"
     """500, after the request was read."""
-    NONSENSE = "05"
+    NONSENSE = "95"
     """Success, with somebody else's page."""
-    SILENT = "06"
-    OPTED_OUT = "07"
-    CUT_ONCE = "08"
+    SILENT = "96"
+    OPTED_OUT = "97"
+    CUT_ONCE = "98"
     """Like `CUT`, the first time only."""
 
 
@@ -45,7 +45,8 @@ def number(fate: Fate, name: int = 1) -> str:
 
 
 def fate_of(to: str) -> Fate:
-    match = re.fullmatch(r"\+?491512(\d\d)\d{5}", to)
+    """What happens to messages for a number: they are taken, unless it asks for something else."""
+    match = re.fullmatch(r"\+?491512(9[1-8])\d{5}", to)
     return Fate(match[1]) if match else Fate.TAKEN
 
 
