@@ -12,12 +12,13 @@ from tests.support import stage
 from tests.support.stage import Stage
 
 from clarion.adapters.postgres.database import PostgresDatabase
+from clarion.application.ports.batches import Attempted, Turn
 from clarion.application.ports.receipts import News, Receipt, ReceiptState
 from clarion.domain.campaign import Category, Lane
 from clarion.domain.delivery import DeliveryId, DeliveryState
 from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
-from clarion.domain.outcome import Reason
+from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.receipt import moved_by
 from clarion.pipeline import receipts, retaining, snapshot
 from clarion.pipeline.inbox import NewsInbox
@@ -148,6 +149,25 @@ async def test_whatever_a_receipt_proves_sent_is_not_sent_again(database: Postgr
         batch = await tx.batches.claim("hand", Lane.TRANSACTIONAL, [], timedelta(seconds=30))
         assert batch is not None
         assert await tx.batches.recipients(batch, frozenset()) == []
+
+
+async def test_a_turn_keeps_the_providers_names_and_the_newest_message_has_a_name(database: PostgresDatabase) -> None:
+    desk = await _desk(database, 3)
+    await desk.name("again", 3)
+    async with database.reading() as tx:
+        batch = await tx.batches.claim("hand", Lane.BULK, [], timedelta(seconds=30))
+        assert batch is not None
+        await tx.batches.turn(batch, Turn(intent=[(seq, f"p{seq}") for seq in (1, 2, 3)]))
+        early = Receipt(desk.made.sender_id, "e0", ReceiptState.DELIVERED, ref="again")
+        assert await desk.hear(early) == Applied(waiting=1)  # by the old name: of what is being sent just now
+        names = {1: ("again",), 2: ("a", "b"), 3: ("again", "twice")}
+        answers = [Attempted(seq, Outcome.sent("taken", refs)) for seq, refs in names.items()]
+        await tx.batches.turn(batch, Turn(attempted=answers[:2]), desk.made.sender_id)
+        assert await desk.hear() == Applied(moved=1)
+        await tx.batches.turn(batch, Turn(attempted=answers[2:]), desk.made.sender_id)
+    parts = [Receipt(desk.made.sender_id, ref, ReceiptState.DELIVERED, ref=ref) for ref in ("a", "b", "twice")]
+    assert await desk.hear(*parts) == Applied(moved=2, unchanged=1)
+    assert [state for state, _ in (await desk.states()).values()] == ["delivered", "delivered", "sent"]
 
 
 async def test_a_message_in_parts_is_delivered_with_its_last_part(database: PostgresDatabase) -> None:
