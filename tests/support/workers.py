@@ -105,13 +105,15 @@ async def working(
     place: Place | None = None,
     babbles: bool = False,
     clock_on: PostgresDatabase | None = None,
+    public_url: str | None = None,
 ) -> AsyncIterator[Worker]:
     """Runs one worker and a scheduler for the length of the block, then drains it.
 
-    `clock_on` is where the scheduler's statements go, where those of the worker are counted.
+    `clock_on` is where the scheduler's statements go, where those of the worker are counted; `public_url` is where
+    providers are told to call.
     """
     inbox = NewsInbox(database)
-    channels = ChannelRegistry(SEALER, inbox, helo_name="tests.clarion.example", public_url=None)
+    channels = ChannelRegistry(SEALER, inbox, helo_name="tests.clarion.example", public_url=public_url)
     async with queue_of(database, url, place) as queue, scheduling(clock_on or database, url, place, babbles=babbles):
         plans = Plans(database, channels, LINKS)
         worker = Worker(database=database, plans=plans, queue=queue, name=name, lease=timedelta(seconds=lease_s))
