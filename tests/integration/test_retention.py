@@ -17,6 +17,7 @@ from clarion.adapters.postgres import partitions, retention
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import runs
 from clarion.application.ports.runs import StateCount
+from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryId, DeliveryState
 from clarion.domain.errors import Removed
 from clarion.domain.ids import Id
@@ -63,7 +64,7 @@ async def test_a_partition_goes_as_a_whole_and_its_reports_stay_exact(database: 
         listed = await runs.list_runs(tx, account_id=made.account_id, after=None, limit=10)
         sent = await runs.count_sent(tx, account_id=made.account_id, campaign_ids=[made.campaign_id])
     assert [(run.id, run.selected_count, run.removed_at is not None) for run in listed] == [(run_id, PEOPLE, True)]
-    assert sent == {made.campaign_id: 10}
+    assert sent == {(made.campaign_id, ChannelName.EMAIL): 10}
 
 
 async def test_a_second_pass_counts_nothing_twice(database: PostgresDatabase) -> None:
