@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from tests.support import stage
 from tests.support.stage import Stage
 
+from clarion import failpoints
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.ports.batches import Attempted, Turn
 from clarion.application.ports.receipts import News, Receipt, ReceiptState
@@ -203,6 +205,34 @@ async def test_an_address_that_does_not_exist_is_suppressed(database: PostgresDa
         ("p00@x.example", "bounced", "550 nobody"),
         ("p01@x.example", "bounced", "550 nobody"),
     ]
+
+
+@pytest.fixture
+def _armed() -> Iterator[None]:
+    yield
+    failpoints.arm("")
+
+
+@pytest.mark.usefixtures("_armed")
+async def test_what_dies_on_the_way_is_told_again_or_applied_again_and_one_applies_at_a_time(
+    database: PostgresDatabase,
+) -> None:
+    desk = await _desk(database, 1)
+    await desk.stand(1, "sent")
+    news = desk.receipt(ReceiptState.FAILED, 1, reason=Reason.ADDRESS_UNKNOWN, detail="nobody")
+    failpoints.arm("before_inbox_commit:raise")
+    with pytest.raises(failpoints.Injected):
+        await desk.inbox.put([news])
+    assert await desk.waiting() == 0
+    failpoints.arm("before_receipts_commit:raise")
+    with pytest.raises(failpoints.Injected):
+        await desk.hear(news)
+    assert (await desk.waiting(), await desk.states()) == (1, {1: ("sent", None)})
+    async with database.transaction() as other:
+        assert await other.receipts.alone()
+        assert await receipts.apply_due(database) == Applied()
+    assert await receipts.apply_due(database) == Applied(moved=1)
+    assert await desk.states() == {1: ("bounced", "address_unknown")}
 
 
 async def test_names_are_forgotten_after_two_weeks_and_lost_receipts_too(database: PostgresDatabase) -> None:
