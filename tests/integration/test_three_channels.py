@@ -3,90 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from tests.support import stage
-from tests.support.crowd import APP, Counts, Somebody, crowd, expected, settle_in
+from tests.support.crowd import Counts, crowd, expected
 from tests.support.scene import LINKS
-from tests.support.stage import Stage
+from tests.support.three_channels import built, change, far_sides, is_over, reported
+from tests.support.workers import working
 
 from clarion.adapters.postgres.database import PostgresDatabase
-from clarion.application import activation, campaigns, runs
+from clarion.application import activation
+from clarion.application.calls import TriggerCall, TriggerRecipient
 from clarion.application.campaign_draft import CampaignDraft
-from clarion.domain.campaign import ChannelPolicy
-from clarion.domain.content import PushContent, SmsContent
-from clarion.domain.ids import Id, new_id
-from clarion.domain.providers import Provider
-from clarion.domain.providers.push import Apns, Fcm, WebPush
-from clarion.domain.providers.sms_http import SignedHttp
-from clarion.domain.sender import Sender
+from clarion.application.executions import list_outcomes
+from clarion.domain.campaign import CampaignState, ChannelPolicy
 from clarion.pipeline import snapshot
-
-SMS = SmsContent(text="Sale today. STOP to end")
-PUSH = PushContent(title="Sale", body="Today only")
-SMS_BOX = SignedHttp(url="http://127.0.0.1:9/sms")
-PUSHERS: tuple[Provider, ...] = (
-    Apns(app=APP, topic="example.shop", team_id="TEAM456789", key_id="KEY4567890"),
-    Fcm(app=APP, project_id="shop", client_email="push@shop.example"),
-    WebPush(app=APP, subject="mailto:push@shop.example"),
-)
-
-
-async def added(made: Stage, name: str, provider: Provider, from_address: str = "") -> Id:
-    """A sender that is only named, and stored as if it had been checked."""
-    async with made.database.transaction() as tx:
-        now = await tx.campaigns.now()
-        sender = Sender(
-            id=new_id(), name=name, provider=provider, from_address=from_address, rate_per_second=None,
-            created_at=now, updated_at=now,
-        )  # fmt: skip
-        await tx.senders.add(made.account_id, sender, None)
-    return sender.id
-
-
-async def on_three_channels(database: PostgresDatabase, people: list[Somebody]) -> Stage:
-    """A campaign on every channel over these people."""
-    made = await stage.build(database, [])
-    sms = await added(made, "SMS", SMS_BOX, "+4915123456789")
-    pushers = [await added(made, provider.name, provider) for provider in PUSHERS]
-    async with database.transaction() as tx:
-        await settle_in(tx, made.account_id, made.campaign_id, made.group_id, people)
-    await change(
-        made, CampaignDraft(sms=SMS, push=PUSH, sms_sender_id=sms.hex(), push_sender_ids=[p.hex() for p in pushers])
-    )
-    return made
-
-
-async def change(made: Stage, draft: CampaignDraft) -> None:
-    async with made.database.transaction() as tx:
-        await campaigns.update_campaign(
-            tx, account_id=made.account_id, campaign_id=made.campaign_id, draft=draft, links=LINKS
-        )
-
-
-async def frozen(made: Stage) -> Counts:
-    """What the report says once everyone is frozen, as if every message that waits had been sent."""
-    while await snapshot.take_slice(made.database):
-        pass
-    async with made.database.reading() as tx:
-        report = await runs.report_run(tx, account_id=made.account_id, run_id=await made.run_id())
-    assert report.run.snapshot_done
-    assert report.frozen == report.run.selected_count == sum(one.frozen for one in report.channels)
-    counts: Counts = Counter()
-    for channel in report.channels:
-        for one in channel.counts:
-            counts[channel.channel.value, "sent" if one.state == "pending" else one.state.value, one.reason] = one.count
-    return counts
-
-
-def without_landlines(counts: Counts) -> Counts:
-    """Before anything is sent: that a number is a landline is known when its message is made."""
-    known = Counter(counts)
-    known["sms", "sent", None] += known.pop(("sms", "skipped", "landline"), 0)
-    return known
-
+from clarion.pipeline.intake import Intake
 
 ORDERS = [("email", "sms", "push"), ("push", "sms", "email"), ("sms", "push", "email")]
+AGAIN = "UPDATE campaign SET state = 'draft' WHERE id = $1"
+CALLABLE = "UPDATE campaign SET kind = 'triggered', state = 'running', group_ids = '{}' WHERE id = $1"
+
+
+def unsent(counts: Counts) -> Counts:
+    """The same before anything is sent: that a number is a landline is known when its message is made."""
+    waiting: Counts = Counter()
+    for (channel, state, reason), count in counts.items():
+        waits = state == "sent" or reason == "landline"
+        waiting[(channel, "pending", None) if waits else (channel, state, reason)] += count
+    return waiting
 
 
 @pytest.mark.parametrize("policy", ChannelPolicy)
@@ -94,18 +40,68 @@ async def test_whoever_is_reached_on_a_channel_is_what_a_count_of_the_mix_says(
     database: PostgresDatabase, policy: ChannelPolicy
 ) -> None:
     people = crowd(1500, seed=20)
-    made = await on_three_channels(database, people)
+    made = await built(database, people)
     for order in ORDERS:
         await change(made, CampaignDraft(channel_policy=policy, channel_order=order))
         async with database.transaction() as tx:
             seen = await activation.activate(tx, account_id=made.account_id, campaign_id=made.campaign_id, links=LINKS)
         started = await made.started()
-        said = without_landlines(expected(people, order, first_available=policy is ChannelPolicy.FIRST_AVAILABLE))
-        assert await frozen(made) == said
+        while await snapshot.take_slice(database):
+            pass
+        said = unsent(expected(people, order, first_available=policy is ChannelPolicy.FIRST_AVAILABLE))
+        assert await reported(made) == said
         assert (seen.audience.selected, seen.audience.eligible) == (1500, started.instances_created)
         for channel in order:
             parts = [part for part in seen.audience.parts if part.channel == channel]
             assert sum(part.selected for part in parts) == sum(n for key, n in said.items() if key[0] == channel)
-            assert sum(part.eligible for part in parts) == said[channel, "sent", None]
-        async with database.transaction() as tx:
-            await tx.connection.execute("UPDATE campaign SET state = 'draft' WHERE id = $1", made.campaign_id)
+            assert sum(part.eligible for part in parts) == said[channel, "pending", None]
+        await made.execute(AGAIN, made.campaign_id)
+
+
+@pytest.mark.parametrize("policy", ChannelPolicy)
+async def test_a_call_reaches_its_recipients_as_an_audience_is_reached(
+    database: PostgresDatabase, policy: ChannelPolicy
+) -> None:
+    people = [one for one in crowd(600, seed=21) if not one.is_deleted]
+    made = await built(database, people)
+    order = ORDERS[1]
+    await change(made, CampaignDraft(channel_policy=policy, channel_order=order))
+    await made.execute(CALLABLE, made.campaign_id)
+    intake = Intake(database)
+    for first in range(0, len(people), 200):
+        called = people[first : first + 200]
+        execution = await intake.submit(
+            TriggerCall(
+                account_id=made.account_id,
+                campaign_id=made.campaign_id,
+                request_id=None,
+                body_hash=bytes(32),
+                recipients=tuple(TriggerRecipient(namespace="id", value=one.id.hex()) for one in called),
+            )
+        )
+        async with database.reading() as tx:
+            outcomes = await list_outcomes(tx, account_id=made.account_id, execution=execution, limit=10_000)
+        is_first = policy is ChannelPolicy.FIRST_AVAILABLE
+        assert execution.recipients == len(called)
+        found = Counter((one.channel.value, one.state.value, one.reason) for one in outcomes)
+        assert found == unsent(expected(called, order, first_available=is_first))
+    assert await reported(made) == unsent(expected(people, order, first_available=is_first))
+
+
+@pytest.mark.parametrize("policy", ChannelPolicy)
+async def test_what_was_sent_is_what_a_count_of_the_mix_says(
+    database: PostgresDatabase, database_url: str, tmp_path: Path, policy: ChannelPolicy
+) -> None:
+    async with far_sides(tmp_path) as far:
+        people = crowd(200, seed=22, subscribe=far.web.subscribe)
+        made = await built(database, people, far.ways, far.sink.port)
+        await change(made, CampaignDraft(channel_policy=policy, channel_order=ORDERS[0]))
+        await made.started()
+        async with working(database, database_url):
+            await stage.until(lambda: is_over(made), patience_s=60)
+        said = expected(people, ORDERS[0], first_available=policy is ChannelPolicy.FIRST_AVAILABLE)
+        assert await reported(made) == said
+        assert far.complaints() == []
+        for channel, addresses in far.took().items():
+            assert len(set(addresses)) == len(addresses) == said[channel, "sent", None]
+    assert (await made.campaign()).state is CampaignState.COMPLETED

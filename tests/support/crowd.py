@@ -7,24 +7,35 @@ the code it judges.
 from __future__ import annotations
 
 import random
+import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from clarion.adapters.postgres.database import PostgresTransaction
 from clarion.domain.ids import Id, new_id, new_ids
+from clarion.domain.push_address import WebSubscription
 
 PLATFORMS: Final = ("ios", "android", "web")
-APP: Final = "shop"
+APP: Final = "test"
+"""The app of the stand-ins' senders."""
 Listed = str | None
 """Why an address is on a list: unsubscribed, bounced, or `campaign` for the opt-out of the one campaign."""
 Counts = Counter[tuple[str, str, str | None]]
 """Deliveries by channel, state and reason."""
 
-P256DH: Final = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
-AUTH: Final = "BTBZMqHH6r4Tts7J_aSIgg"
-"""Keys of a browser (RFC 8291, Appendix A)."""
+Subscribe = Callable[[], WebSubscription]
+"""Makes a new browser's subscription."""
+
+
+def nowhere() -> WebSubscription:
+    """A subscription that nothing is sent to, with the keys of RFC 8291, Appendix A."""
+    return WebSubscription(
+        f"https://push.crowd.example/{uuid.uuid4().hex}",
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "BTBZMqHH6r4Tts7J_aSIgg",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class Gadget:
     id: Id
     platform: str
     token: str
+    keys: tuple[str | None, str | None] = (None, None)
     app: str = APP
     is_retired: bool = False
     listed: Listed = None
@@ -59,18 +71,19 @@ class Somebody:
     listed: dict[str, Listed] = field(default_factory=dict)
 
 
-def crowd(size: int, seed: int) -> list[Somebody]:
+def crowd(size: int, seed: int, subscribe: Subscribe = nowhere) -> list[Somebody]:
     """So many people, each drawn apart from the others, so that every mix comes up among thousands."""
     dice = random.Random(seed)
-    return [_somebody(dice, number, id_) for number, id_ in enumerate(new_ids(size))]
+    return [_somebody(dice, number, id_, subscribe) for number, id_ in enumerate(new_ids(size))]
 
 
-def _somebody(dice: random.Random, number: int, id_: Id) -> Somebody:
+def _somebody(dice: random.Random, number: int, id_: Id, subscribe: Subscribe) -> Somebody:
     listings: Sequence[Listed] = (None,) * 9 + ("unsubscribed", "bounced", "campaign")
     is_landline = dice.random() < 0.1
-    phone = f"+4930{23000000 + number}" if is_landline else f"+491512{3000000 + number}"
+    phone = f"+4930{23000000 + number}" if is_landline else f"+491573{5000000 + number}"
     is_deleted = dice.random() < 0.03
-    gadgets = [_gadget(dice, number, place, dice.choice(listings)) for place in range(dice.choice((0, 0, 1, 1, 2, 3)))]
+    names = [f"{number:056x}{place:08x}" for place in range(dice.choice((0, 0, 1, 1, 2, 3)))]
+    gadgets = [_gadget(dice, name, dice.choice(listings), subscribe) for name in names]
     return Somebody(
         id=id_,
         status=dice.choice(("active",) * 17 + ("blocked", "stopped", "archived")),
@@ -84,11 +97,12 @@ def _somebody(dice: random.Random, number: int, id_: Id) -> Somebody:
     )
 
 
-def _gadget(dice: random.Random, number: int, place: int, listed: Listed) -> Gadget:
-    platform = dice.choice(PLATFORMS)
-    token = f"https://push.crowd.example/{number}/{place}" if platform == "web" else f"{number:056x}{place:08x}"
-    app = dice.choice((APP,) * 9 + ("game",))
-    return Gadget(new_id(), platform, token, app, is_retired=dice.random() < 0.15, listed=listed)
+def _gadget(dice: random.Random, token: str, listed: Listed, subscribe: Subscribe) -> Gadget:
+    platform, app = dice.choice(PLATFORMS), dice.choice((APP,) * 9 + ("game",))
+    keys: list[str | None] = [None, None]
+    if platform == "web":
+        token, *keys = subscribe()
+    return Gadget(new_id(), platform, token, (keys[0], keys[1]), app, is_retired=dice.random() < 0.15, listed=listed)
 
 
 async def settle_in(
@@ -114,7 +128,7 @@ async def settle_in(
         [
             (
                 gadget.id, account_id, one.id, gadget.platform, gadget.app, gadget.token,
-                *((P256DH, AUTH) if gadget.platform == "web" else (None, None)), gadget.is_retired,
+                *gadget.keys, gadget.is_retired,
             )
             for one in people
             for gadget in one.devices

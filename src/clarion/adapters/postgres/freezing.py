@@ -101,7 +101,7 @@ _PLACED_BY_DEVICE: Final = """
         SELECT contact_id, {address} AS address, device_id, {refusal} AS refusal
         FROM (SELECT p.contact_id, d.id AS device_id, d.token, d.p256dh, d.auth
               FROM people AS p JOIN device AS d ON d.contact_id = p.contact_id
-              WHERE {is_for} AND p.push_refusal IS NULL AND d.account_id = $2 AND d.retired_at IS NULL AND {serves}
+              WHERE {is_for} AND p.push_refusal IS NULL AND d.retired_at IS NULL AND {serves}
         ) AS d {listed}
         {unreached}
     ) AS reached"""

@@ -34,8 +34,7 @@ class Way:
 class Places:
     """Where the parameters of a statement stand. `apps` and `platforms` are arrays by part, read for push only.
 
-    A statement with a `cursor` is about a slice behind it, and looks up the devices of each person; one without is
-    about a whole audience, and reads all devices at once.
+    A statement with a `cursor` is about a slice behind it, one without about a whole audience.
     """
 
     account: str
@@ -44,11 +43,6 @@ class Places:
     apps: str
     platforms: str
     cursor: str | None = None
-
-    @property
-    def is_slice(self) -> bool:
-        """Whether few people are asked."""
-        return self.cursor is not None
 
 
 async def ways_of(connection: Connection, senders: Sequence[tuple[ChannelName, Id]]) -> list[Way]:
@@ -73,8 +67,19 @@ CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
      WHEN {channel}_p.reason = 'unsubscribed' OR {channel}_q.address_key IS NOT NULL THEN 'unsubscribed'
      WHEN {channel}_p.reason IS NOT NULL THEN 'suppressed' END"""
 
-# index: suppression_pkey, campaign_suppression_pkey.
+# index: suppression_pkey, campaign_suppression_pkey. The limits keep each a look-up of one key: as plain joins, on a
+# young table that the planner takes for an empty one, they would compare everybody with the whole list.
 _LISTED: Final = """
+LEFT JOIN LATERAL (
+    SELECT reason FROM suppression
+    WHERE account_id = {account} AND channel = '{channel}' AND address_key = {key}
+      AND (reason <> 'unsubscribed' OR {category} = 'marketing') LIMIT 1) AS {channel}_p ON true
+LEFT JOIN LATERAL (
+    SELECT address_key FROM campaign_suppression
+    WHERE campaign_id = {campaign} AND channel = '{channel}' AND address_key = {key} LIMIT 1) AS {channel}_q ON true"""
+
+# The same for a slice that is written to by email alone, where the planner may choose.
+_JOINED: Final = """
 LEFT JOIN suppression AS {channel}_p
        ON {channel}_p.account_id = {account} AND {channel}_p.channel = '{channel}' AND {channel}_p.address_key = {key}
       AND ({channel}_p.reason <> 'unsubscribed' OR {category} = 'marketing')
@@ -87,16 +92,16 @@ LEFT JOIN campaign_suppression AS {channel}_q
 _PUSH_REFUSAL: Final = """
 CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
      WHEN c.status <> 'active' THEN 'contact_blocked'
-     WHEN coalesce(held.devices, 0) = 0 THEN 'no_address'
+     WHEN held.devices = 0 THEN 'no_address'
      WHEN {category} = 'marketing' AND c.consent_push IS FALSE THEN 'no_consent'
      WHEN held.barred = held.devices THEN CASE WHEN held.unsubscribed THEN 'unsubscribed' ELSE 'suppressed' END END"""
 
-# index: device_by_contact for a slice, device_once for an account; suppression_pkey, campaign_suppression_pkey.
+# index: device_by_contact, suppression_pkey, campaign_suppression_pkey. By nothing but the person, for the same reason.
 _DEVICES: Final = """
-SELECT {who}count(*) AS devices, count(*) FILTER (WHERE {barred}) AS barred,
+SELECT count(*) AS devices, count(*) FILTER (WHERE {barred}) AS barred,
        bool_and(push_q.address_key IS NOT NULL OR push_p.reason = 'unsubscribed') AS unsubscribed{by_part}
 FROM device AS d {listed}
-WHERE d.account_id = {account} AND d.retired_at IS NULL AND ({served}) {rest}"""
+WHERE d.contact_id = s.contact_id AND d.retired_at IS NULL AND ({served})"""
 _BARRED: Final = "(push_p.reason IS NOT NULL OR push_q.address_key IS NOT NULL)"
 _ADDRESS: Final = {ChannelName.EMAIL: ("email", "c.email_key"), ChannelName.SMS: ("phone", "c.phone")}
 
@@ -123,8 +128,8 @@ def people(ways: Sequence[Way], policy: ChannelPolicy, source: str, places: Plac
             columns.append(f"c.{address}")
             columns.append(_REFUSAL.format(address=address, channel=channel, category=places.category))
             columns[-1] += f" AS {channel}_refusal"
-            joins.append(_listed(channel, key, places))
-    if has_push(ways) and not places.is_slice:
+            joins.append(_listed(channel, key, places, _JOINED if places.cursor and len(channels) == 1 else _LISTED))
+    if has_push(ways) and places.cursor is None:
         columns += [
             f"held.{name}_{place}"
             for place, way in enumerate(ways, start=1)
@@ -164,8 +169,8 @@ def leads_push(place: int, ways: Sequence[Way]) -> bool:
     return not any(way.channel is ChannelName.PUSH for way in ways[: place - 1])
 
 
-def _listed(channel: ChannelName, key: str, places: Places) -> str:
-    return _LISTED.format(
+def _listed(channel: ChannelName, key: str, places: Places, lists: str = _LISTED) -> str:
+    return lists.format(
         channel=channel, key=key, account=places.account, category=places.category, campaign=places.campaign
     )
 
@@ -179,14 +184,9 @@ def _held(ways: Sequence[Way], places: Places) -> str:
         for place in pushing
     )
     query = _DEVICES.format(
-        who="" if places.is_slice else "d.contact_id, ",
         barred=_BARRED,
-        by_part="" if places.is_slice else by_part,
+        by_part="" if places.cursor else by_part,
         listed=listed_devices(places),
-        account=places.account,
         served=" OR ".join(f"({serves(place, places)})" for place in pushing),
-        rest="AND d.contact_id = s.contact_id" if places.is_slice else "GROUP BY d.contact_id",
     )
-    if places.is_slice:
-        return f"\nLEFT JOIN LATERAL ({query}) AS held ON true"
-    return f"\nLEFT JOIN ({query}) AS held ON held.contact_id = s.contact_id"
+    return f"\nLEFT JOIN LATERAL ({query}) AS held ON true"
