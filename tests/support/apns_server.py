@@ -197,6 +197,18 @@ def _payload_fault(headers: dict[str, str], body: bytes) -> str:
     return "" if "alert" in aps else "PayloadEmpty"
 
 
+class _Machine(H2Connection):
+    """`h2`, but for counting the open streams, over all of which it would walk for each request."""
+
+    requests: dict[int, Any]
+    asked = 0
+
+    @property
+    def open_inbound_streams(self) -> int:
+        self.asked += 1
+        return len(self.requests) if self.asked % 256 else super().open_inbound_streams
+
+
 class _Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
@@ -205,9 +217,10 @@ class _Connection(asyncio.Protocol):
         config = H2Configuration(
             client_side=False, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
         )
-        self._machine = H2Connection(config)
+        self._machine = _Machine(config)
         self._machine.encoder = RepeatingEncoder()
         self._requests: dict[int, tuple[dict[str, str], bytearray]] = {}
+        self._machine.requests = self._requests
         self._ended = 0
         """The last stream that is looked at after the server said that it goes away; 0 before."""
 

@@ -60,7 +60,8 @@ OUTCOMES: Final[dict[str, tuple[Verdict, Reason]]] = {
 def outcome(answer: Answer) -> Outcome:
     """What became of one message."""
     if answer.status == 200:
-        return Outcome.sent(f"accepted as {plain(answer.headers.get('apns-id', ''))}")
+        name = answer.headers.get("apns-id", "")
+        return Outcome.sent(f"accepted as {name if name.isprintable() else plain(name)}")
     reason, since = read_fault(answer.body)
     known = OUTCOMES.get(reason)
     if known is None:

@@ -1,11 +1,11 @@
-"""`h2` as we use it: answers after a GOAWAY are heard, and header blocks that repeat are not worked out again.
+"""`h2` as we use it: answers after a GOAWAY are heard, and what repeats with each request is not worked out again.
 
 Everything else of HTTP/2's frames and states is the library's own. Where to read next: `http2`, which drives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from h2.config import H2Configuration
@@ -16,6 +16,7 @@ from hpack.struct import Header, HeaderWeaklyTyped
 from hyperframe.frame import Frame, GoAwayFrame
 
 _INDEXED: Final = 0x80
+_SWEPT: Final = 256
 
 
 def varying(name: bytes, value: bytes) -> Header:
@@ -24,17 +25,31 @@ def varying(name: bytes, value: bytes) -> Header:
 
 
 class Machine(H2Connection):
-    """A client's side of one connection.
+    """A client's side of one connection; `count` knows how many requests wait for their answers.
 
     `h2` takes GOAWAY for the end, but the requests up to the last one it names are still answered (RFC 9113 §6.8).
     """
 
-    def __init__(self) -> None:
-        # What we write is well-formed: no need to look twice.
-        super().__init__(
-            H2Configuration(header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False)
+    def __init__(self, count: Callable[[], int]) -> None:
+        # What we write is well-formed, and of what we read we use a number and words that are looked at.
+        config = H2Configuration(
+            header_encoding=None,
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+            validate_inbound_headers=False,
         )
+        super().__init__(config)
         self.encoder = RepeatingEncoder()
+        self._count = count
+        self._asked = 0
+
+    @property
+    def open_outbound_streams(self) -> int:
+        """How many streams are open, asked for each request: `h2` would walk over all of them every time."""
+        self._asked += 1
+        if self._asked % _SWEPT == 0:
+            return super().open_outbound_streams  # which also forgets those that are closed
+        return self._count()
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
         told = ConnectionTerminated()

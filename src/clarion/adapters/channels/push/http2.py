@@ -89,8 +89,8 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
         self._owner = owner
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
-        self._machine = Machine()
         self._streams: dict[int, _Stream[T]] = {}
+        self._machine = Machine(self._streams.__len__)
         self._blocked: deque[int] = deque()
         self._completed = False
         self._paused = False
@@ -200,8 +200,6 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
         self._paused = False
         self._owner.has_room(self)
 
-    # frames
-
     def _hear(self, event: Event) -> None:
         match event:
             case ResponseReceived():
@@ -276,8 +274,6 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
             self._asked_at = self._loop.time()
             self._machine.ping(_PING)
             self.flush()
-
-    # the end
 
     def _lose(self, number: int, why: str, *, is_untouched: bool = False) -> None:
         stream = self._streams.pop(number, None)
