@@ -79,6 +79,7 @@ cluster: setup ## three NATS servers: kill the leader twice, wipe everything onc
 acceptance: setup ## 50,000 emails to foreign mail servers, each read back; then start a million (READERS=50000)
 	@$(RUN) -m tests.acceptance.foreign_servers --readers $(READERS)
 	@$(RUN) -m tests.acceptance.start_a_million $(ARGS)
+	@$(RUN) -m tests.acceptance.three_channels
 
 audit: setup ## known vulnerabilities of the locked packages (needs the network)
 	@$(RUN) -m pip_audit --strict --disable-pip --require-hashes -r requirements.lock

@@ -9,20 +9,20 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from clarion.application.calls import TriggerCall, TriggerRecipient
 from clarion.domain.access import Principal
 from clarion.domain.campaign import Category, Run, RunState
 from clarion.domain.delivery import Delivery, DeliveryState
+from clarion.domain.device import Platform
 from clarion.domain.errors import NotFound, Problem
 from clarion.domain.execution import Execution
 from clarion.domain.ids import ID_BYTES, Id, as_uuid, parse_id, parse_uuid
-from clarion.domain.outcome import Reason
 from clarion.entrypoints.http.dialects.ajo.errors import Unreadable
+from clarion.entrypoints.http.dialects.ajo.exclusions import exclusion_of
 from clarion.entrypoints.http.dialects.ajo.models import (
     ChannelData,
-    Exclusion,
     ExecutionResponse,
     HighThroughputCall,
     Recipient,
@@ -37,6 +37,7 @@ UNITARY: Final = "UMA"
 HIGH_THROUGHPUT: Final = "HUMA"
 AUDIENCE: Final = "CMA"
 _EXECUTION_ID: Final = re.compile(r"(UMA|HUMA|CMA)-([1-9][0-9]{0,28})", re.ASCII)
+_PLATFORMS: Final = {"apns": Platform.IOS, "fcm": Platform.ANDROID}
 _DIGITS: Final = re.compile(r"[0-9]{7,15}", re.ASCII)
 
 
@@ -103,11 +104,14 @@ def _check_unique(call: UnitaryCall | HighThroughputCall) -> None:
 def _recipient(number: int, given: Recipient) -> TriggerRecipient:
     field = f"recipients[{number}]"
     check_texts((f"{field}.userId", given.user_id), (f"{field}.namespace", given.namespace))
+    push = given.channel_data.push_info if given.channel_data else None
     return TriggerRecipient(
         namespace=given.namespace,
         value=_identity(given),
         is_external=given.type == "external",
         addresses=_addresses(field, given.channel_data) if given.channel_data else {},
+        push_app=push.app_id or None if push else None,
+        push_platform=_PLATFORMS.get(push.platform.lower()) if push else None,
         profile=facts_of_profile(plain_profile(f"{field}.profile", given.profile)) if given.profile else {},
         context=plain_context(f"{field}.context", given.context),
     )
@@ -148,26 +152,6 @@ def status_of(run: Run | None) -> Literal["Succeeded", "InProgress", "Failed"]:
     return "Succeeded" if run.state is RunState.COMPLETED else "InProgress"
 
 
-class _Excluded(NamedTuple):
-    """Adobe's name and code of an exclusion."""
-
-    reason: str
-    code: str | None
-
-
-_EXCLUSIONS: Final[dict[Reason, _Excluded]] = {
-    Reason.NO_ADDRESS: _Excluded("EmailNoAddressFoundInProfile", "050020"),
-    Reason.INVALID_ADDRESS: _Excluded("EmailMalformedAddress", "050024"),
-    Reason.NO_CONSENT: _Excluded("EmailNoConsent", "050101"),
-    Reason.UNSUBSCRIBED: _Excluded("EmailNoConsent", "050101"),
-    Reason.SUPPRESSED: _Excluded("EmailSuppressed", "050102"),
-    Reason.CONTACT_DELETED: _Excluded("EmailNoSubscriberIdFoundInProfile", "050025"),
-    Reason.CONTACT_BLOCKED: _Excluded("NotAllowed", "050108"),
-    Reason.RENDER_FAILED: _Excluded("RuntimeRenderingError", "050302"),
-    Reason.RUN_STOPPED: _Excluded("RuntimeDispatchError", "050301"),
-}
-"""From each reason for not even trying to what Adobe calls it."""
-
 _STATUSES: Final[dict[DeliveryState, str]] = {
     DeliveryState.PENDING: "pending",
     DeliveryState.SENDING: "pending",
@@ -191,19 +175,13 @@ def outcome_of(prefix: str, execution: Execution, deliveries: Sequence[Delivery]
         created_at=execution.created_at,
         recipients=[
             RecipientOutcome(
+                channel=delivery.channel,
                 address=delivery.address,
                 status=_STATUSES[delivery.state],
-                exclusion=_exclusion(delivery),
+                exclusion=exclusion_of(delivery) if _STATUSES[delivery.state] == "excluded" else None,
                 reply=delivery.reply,
                 changed_at=delivery.changed_at,
             )
             for delivery in deliveries
         ],
     )
-
-
-def _exclusion(delivery: Delivery) -> Exclusion | None:
-    if _STATUSES[delivery.state] != "excluded" or delivery.reason is None:
-        return None
-    found = _EXCLUSIONS.get(Reason(delivery.reason), _Excluded("RuntimeDispatchError", "050301"))
-    return Exclusion(reason=found.reason, code=found.code, detail=delivery.reason)

@@ -156,8 +156,9 @@ class Exclusion(msgspec.Struct):
 
 
 class RecipientOutcome(msgspec.Struct, rename="camel"):
-    """What became of one recipient, in the order of the call."""
+    """What became of one recipient on one channel, in the order of the call."""
 
+    channel: str
     address: str | None
     status: str
     exclusion: Exclusion | None
