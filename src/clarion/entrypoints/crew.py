@@ -25,6 +25,7 @@ from clarion.pipeline.line import Line
 from clarion.pipeline.pacing import Meter, Pace
 from clarion.pipeline.patience import set_within
 from clarion.pipeline.plans import NoRoute, Plans
+from clarion.pipeline.precedence import Precedence
 from clarion.pipeline.sending import Drive
 from clarion.telemetry import Event, logger
 
@@ -37,6 +38,7 @@ class Crew:
     queue: WorkQueue
     plans: Plans
     health: Health
+    precedence: Precedence
     lane: Lane
     name: str
     lease: timedelta
@@ -97,14 +99,16 @@ class Crew:
     async def _claim_one(self) -> ClaimedBatch | None:
         failpoint("before_claim")
         busy = self._line.busy(self._held.values(), time.monotonic())
-        batch = await self.queue.take(self.name, self.lane, busy, self.lease)
+        with self._first():
+            batch = await self.queue.take(self.name, self.lane, busy, self.lease)
         if batch is not None:
             self._line.joined(batch, time.monotonic())
         return batch
 
     async def _drive(self, batch: ClaimedBatch) -> None:
         try:
-            await self._send(batch)
+            with self._first():
+                await self._send(batch)
         except Exception:
             await quarantine.give_back(self.database, batch)
             raise
@@ -118,8 +122,12 @@ class Crew:
             return
         meter = self._meters.setdefault(route.sender.id, Meter())
         pace = Pace(self.database, batch.account_id, route.sender.id, route.limits, self.stopping, meter)
-        await Drive(batch, self.database, route, self.stopping, self._sizes, pace, self.health).run()
+        drive = Drive(batch, self.database, route, self.stopping, self._sizes, pace, self.health, self.precedence)
+        await drive.run()
         await settling.settle(self.database, batch)
+
+    def _first(self) -> contextlib.AbstractContextManager[None]:
+        return self.precedence.taken() if self.lane is Lane.TRANSACTIONAL else contextlib.nullcontext()
 
     def _let_go(self, drive: asyncio.Task[None]) -> None:
         batch = self._held.pop(drive)

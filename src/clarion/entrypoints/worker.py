@@ -28,6 +28,7 @@ from clarion.entrypoints.crew import Crew
 from clarion.failpoints import failpoint
 from clarion.pipeline.health import Health, mend
 from clarion.pipeline.plans import Plans
+from clarion.pipeline.precedence import Precedence
 from clarion.pipeline.standing import stand_by
 from clarion.telemetry import Event, logger
 
@@ -53,13 +54,14 @@ class Worker:
     _crews: list[Crew] = field(init=False)
 
     def __post_init__(self) -> None:
-        health = Health(self.database)
+        health, precedence = Health(self.database), Precedence()
         self._crews = [
             Crew(
-                self.database, self.queue, self.plans, health, lane, self.name, self.lease, self.stopping, *CREWS[lane]
+                self.database, self.queue, self.plans, health, precedence, lane, self.name, self.lease, self.stopping,
+                *CREWS[lane],
             )
             for lane in self.lanes
-        ]
+        ]  # fmt: skip
 
     async def run(self, drain_s: float) -> bool:
         """Works until `stopping` is set, then drains for at most `drain_s`; tells whether it gave everything back."""

@@ -32,6 +32,7 @@ from clarion.pipeline.health import Health
 from clarion.pipeline.pacing import Pace
 from clarion.pipeline.patience import insisting
 from clarion.pipeline.plans import Route
+from clarion.pipeline.precedence import STANDS_ASIDE_S, Precedence
 from clarion.rendering.context import look_over, overlaid
 from clarion.rendering.headers import date_header
 from clarion.rendering.message import Refusal, WireMessage
@@ -100,6 +101,7 @@ class Drive:
     sizes: dict[Id, int]
     pace: Pace
     health: Health
+    precedence: Precedence
     _wire: list[OpenWindow] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -151,9 +153,10 @@ class Drive:
         refused: list[Refused] = []
         route, render = self.route, self.route.plan.render
         date = date_header(datetime.now(UTC))
+        patience_s = STANDS_ASIDE_S if self.batch.lane is Lane.BULK else 0.0
         for place, recipient in enumerate(recipients, start=1):
             if place % RENDERED_AT_ONCE == 0:
-                await asyncio.sleep(0)
+                patience_s = await self.precedence.give_way(patience_s)
             if recipient.barred:
                 refused.append(Refused(recipient.seq, recipient.barred, ""))
                 continue
