@@ -16,43 +16,43 @@ from clarion.domain.outcome import Outcome, Reason, Verdict
 EXPIRED_TOKEN: Final = "ExpiredProviderToken"  # noqa: S105 - the name of a fault
 _RETRY, _FAILED = Verdict.RETRY, Verdict.FAILED
 
-OUTCOMES: Final[dict[str, tuple[Verdict, Reason]]] = {
+OUTCOMES: Final[dict[str, tuple[Verdict, Reason, str]]] = {
     # 410: the one word that a token is dead
-    "Unregistered": (_FAILED, Reason.ADDRESS_UNKNOWN),
-    "ExpiredToken": (_FAILED, Reason.ADDRESS_UNKNOWN),
+    "Unregistered": (_FAILED, Reason.ADDRESS_UNKNOWN, "The device token is inactive for the topic"),
+    "ExpiredToken": (_FAILED, Reason.ADDRESS_UNKNOWN, "The device token has expired"),
     # Another app's token, or one of the other environment: a sender set up wrongly must not retire a whole audience.
-    "DeviceTokenNotForTopic": (_FAILED, Reason.ADDRESS_REJECTED),
-    "BadDeviceToken": (_FAILED, Reason.ADDRESS_REJECTED),
-    "MissingDeviceToken": (_FAILED, Reason.ADDRESS_REJECTED),
-    "BadPath": (_FAILED, Reason.ADDRESS_REJECTED),
-    "PayloadTooLarge": (_FAILED, Reason.TOO_BIG),
-    "PayloadEmpty": (_FAILED, Reason.MESSAGE_REJECTED),
-    "BadCollapseId": (_FAILED, Reason.MESSAGE_REJECTED),
-    "BadExpirationDate": (_FAILED, Reason.MESSAGE_REJECTED),
-    "BadMessageId": (_FAILED, Reason.MESSAGE_REJECTED),
-    "BadPriority": (_FAILED, Reason.MESSAGE_REJECTED),
-    "DuplicateHeaders": (_FAILED, Reason.MESSAGE_REJECTED),
-    "InvalidPushType": (_FAILED, Reason.MESSAGE_REJECTED),
-    "MethodNotAllowed": (_FAILED, Reason.MESSAGE_REJECTED),
+    "DeviceTokenNotForTopic": (_FAILED, Reason.ADDRESS_REJECTED, "The device token is of another app"),
+    "BadDeviceToken": (_FAILED, Reason.ADDRESS_REJECTED, "The device token is invalid, or of the other environment"),
+    "MissingDeviceToken": (_FAILED, Reason.ADDRESS_REJECTED, "The request names no device"),
+    "BadPath": (_FAILED, Reason.ADDRESS_REJECTED, "The request's path is wrong"),
+    "PayloadTooLarge": (_FAILED, Reason.TOO_BIG, "The payload is larger than 4,096 bytes"),
+    "PayloadEmpty": (_FAILED, Reason.MESSAGE_REJECTED, "The payload is empty"),
+    "BadCollapseId": (_FAILED, Reason.MESSAGE_REJECTED, "The collapse id is too long"),
+    "BadExpirationDate": (_FAILED, Reason.MESSAGE_REJECTED, "The expiration is wrong"),
+    "BadMessageId": (_FAILED, Reason.MESSAGE_REJECTED, "The apns-id is wrong"),
+    "BadPriority": (_FAILED, Reason.MESSAGE_REJECTED, "The priority is wrong"),
+    "DuplicateHeaders": (_FAILED, Reason.MESSAGE_REJECTED, "A header was repeated"),
+    "InvalidPushType": (_FAILED, Reason.MESSAGE_REJECTED, "The push type is wrong"),
+    "MethodNotAllowed": (_FAILED, Reason.MESSAGE_REJECTED, "The method was not POST"),
     # The sender's key, or what it may be used for: no message is to blame.
-    EXPIRED_TOKEN: (_RETRY, Reason.AUTH_FAILED),
-    "InvalidProviderToken": (_RETRY, Reason.AUTH_FAILED),
-    "MissingProviderToken": (_RETRY, Reason.AUTH_FAILED),
-    "UnrelatedKeyIdInToken": (_RETRY, Reason.AUTH_FAILED),
-    "BadEnvironmentKeyIdInToken": (_RETRY, Reason.AUTH_FAILED),
-    "BadCertificate": (_RETRY, Reason.AUTH_FAILED),
-    "BadCertificateEnvironment": (_RETRY, Reason.AUTH_FAILED),
-    "Forbidden": (_RETRY, Reason.AUTH_FAILED),
-    "BadTopic": (_RETRY, Reason.AUTH_FAILED),
-    "MissingTopic": (_RETRY, Reason.AUTH_FAILED),
-    "TopicDisallowed": (_RETRY, Reason.AUTH_FAILED),
+    EXPIRED_TOKEN: (_RETRY, Reason.AUTH_FAILED, "The provider token is older than an hour; another one is tried first"),
+    "InvalidProviderToken": (_RETRY, Reason.AUTH_FAILED, "The provider token's signature or claims are not good"),
+    "MissingProviderToken": (_RETRY, Reason.AUTH_FAILED, "There was no provider token"),
+    "UnrelatedKeyIdInToken": (_RETRY, Reason.AUTH_FAILED, "The key is not that of the connection's first request"),
+    "BadEnvironmentKeyIdInToken": (_RETRY, Reason.AUTH_FAILED, "The key is for the other environment"),
+    "BadCertificate": (_RETRY, Reason.AUTH_FAILED, "The certificate is bad"),
+    "BadCertificateEnvironment": (_RETRY, Reason.AUTH_FAILED, "The certificate is for the other environment"),
+    "Forbidden": (_RETRY, Reason.AUTH_FAILED, "The action is not allowed"),
+    "BadTopic": (_RETRY, Reason.AUTH_FAILED, "The topic is invalid"),
+    "MissingTopic": (_RETRY, Reason.AUTH_FAILED, "The topic is missing"),
+    "TopicDisallowed": (_RETRY, Reason.AUTH_FAILED, "The key may not push to this topic"),
     # not now
-    "TooManyProviderTokenUpdates": (_RETRY, Reason.THROTTLED),
-    "ServiceUnavailable": (_RETRY, Reason.THROTTLED),
-    "Shutdown": (_RETRY, Reason.CONNECTION_LOST),
-    "IdleTimeout": (_RETRY, Reason.CONNECTION_LOST),
-    "TooManyRequests": (_RETRY, Reason.DEFERRED),
-    "InternalServerError": (_RETRY, Reason.DEFERRED),
+    "TooManyProviderTokenUpdates": (_RETRY, Reason.THROTTLED, "The provider token changes too often"),
+    "ServiceUnavailable": (_RETRY, Reason.THROTTLED, "The service is unavailable"),
+    "Shutdown": (_RETRY, Reason.CONNECTION_LOST, "The server is shutting down"),
+    "IdleTimeout": (_RETRY, Reason.CONNECTION_LOST, "The connection was idle"),
+    "TooManyRequests": (_RETRY, Reason.DEFERRED, "Too many messages to this device at once"),
+    "InternalServerError": (_RETRY, Reason.DEFERRED, "An internal error"),
 }
 """By APNs's reason. `TooManyRequests` is about one device, not about us; what was answered by 500 was not accepted."""
 
@@ -66,7 +66,7 @@ def outcome(answer: Answer) -> Outcome:
     known = OUTCOMES.get(reason)
     if known is None:
         return refusal(answer, plain(reason))
-    return Outcome(*known, f"HTTP {answer.status} {reason}{since}")
+    return Outcome(known[0], known[1], f"HTTP {answer.status} {reason}{since}")
 
 
 def read_fault(body: bytes) -> tuple[str, str]:

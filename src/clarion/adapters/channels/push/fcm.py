@@ -23,16 +23,24 @@ from clarion.rendering.push import WirePush
 from clarion.rendering.push_payload import fcm_request
 
 _RETRY, _FAILED = Verdict.RETRY, Verdict.FAILED
-OUTCOMES: Final[dict[str, tuple[Verdict, Reason]]] = {
-    "UNREGISTERED": (_FAILED, Reason.ADDRESS_UNKNOWN),
+OUTCOMES: Final[dict[str, tuple[Verdict, Reason, str]]] = {
+    "UNREGISTERED": (_FAILED, Reason.ADDRESS_UNKNOWN, "The app was removed, or its token is no longer valid"),
     # Another app's token: a sender set up wrongly must not retire a whole audience.
-    "SENDER_ID_MISMATCH": (_FAILED, Reason.ADDRESS_REJECTED),
-    "INVALID_ARGUMENT": (_FAILED, Reason.MESSAGE_REJECTED),
+    "SENDER_ID_MISMATCH": (_FAILED, Reason.ADDRESS_REJECTED, "The token belongs to another project's app"),
+    "INVALID_ARGUMENT": (
+        _FAILED,
+        Reason.MESSAGE_REJECTED,
+        "A field is wrong; of the token `address_rejected`, of the size `too_big`",
+    ),
     # The project's own credentials for APNs or browsers.
-    "THIRD_PARTY_AUTH_ERROR": (_RETRY, Reason.AUTH_FAILED),
-    "QUOTA_EXCEEDED": (_RETRY, Reason.THROTTLED),
-    "UNAVAILABLE": (_RETRY, Reason.THROTTLED),
-    "INTERNAL": (_RETRY, Reason.DEFERRED),
+    "THIRD_PARTY_AUTH_ERROR": (
+        _RETRY,
+        Reason.AUTH_FAILED,
+        "The project's own credentials for APNs or browsers are not good",
+    ),
+    "QUOTA_EXCEEDED": (_RETRY, Reason.THROTTLED, "The sending limit is exceeded"),
+    "UNAVAILABLE": (_RETRY, Reason.THROTTLED, "The server is overloaded"),
+    "INTERNAL": (_RETRY, Reason.DEFERRED, "An internal error"),
 }
 """By FCM's error code. What was answered by `INTERNAL` was not accepted: the documentation says to send it again."""
 _OF_ARGUMENTS: Final = (
@@ -96,7 +104,7 @@ def outcome(answer: Answer) -> Outcome:
     if known is None:
         # Without a code of FCM's it is Google's front door that speaks: 401 and 403 are about our credentials.
         return refusal(answer, words)
-    verdict, reason = known
+    verdict, reason, _ = known
     if code == "INVALID_ARGUMENT":
         reason = next((why for mark, why in _OF_ARGUMENTS if mark in words.lower()), reason)
     return Outcome(verdict, reason, f"HTTP {answer.status} {code} {words}")
