@@ -106,7 +106,7 @@ async def lift_suppression(tx: Transaction, *, account_id: Id, channel: ChannelN
 
 
 async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) -> None:
-    """Suppresses, for marketing, the address that a delivery went to; the ids come from a verified token.
+    """Suppresses, for marketing and on its channel, the address a delivery went to; the ids come from a verified token.
 
     Safe to repeat because the address is then already suppressed. Call `tx.barrier` after the commit and before the
     answer: from then on no intent to write to it will be made.
@@ -114,13 +114,13 @@ async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) 
     Raises:
         NotFound: there is no such delivery, or its contact was erased and no address is known.
     """
-    address = await tx.suppressions.delivery_address(account_id, run_id, seq)
-    if address is None:
+    found = await tx.suppressions.delivery_address(account_id, run_id, seq)
+    if found is None:
         raise NotFound("delivery")
+    channel, address = found
+    key = email_key(address) if channel is ChannelName.EMAIL else address
     source = f"unsubscribe link of {run_id.hex()}-{seq}"
-    await tx.suppressions.add(
-        account_id, ChannelName.EMAIL, [email_key(address)], SuppressionReason.UNSUBSCRIBED, source
-    )
+    await tx.suppressions.add(account_id, channel, [key], SuppressionReason.UNSUBSCRIBED, source)
 
 
 def checked_key(channel: ChannelName, address: str, field: str) -> str | Problem:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 from tests.integration.http.conftest import Caller
+from tests.integration.http.test_tenancy import freeze_all
+from tests.support.sms_batch_providers import SignedStandIn
+
+from clarion.bootstrap import App
+from clarion.domain.ids import Id
+from clarion.rendering.tokens import Purpose
 
 TWILIO = {
     "name": "Texts", "provider": "twilio", "fromAddress": "Clarion",
@@ -75,3 +82,33 @@ async def test_what_a_text_message_cannot_be_is_refused_by_name(caller: Caller) 
     ):
         response = await caller.post("/senders", json=TWILIO | {"sms": rules})
         assert (response.status_code, field in response.text) == (422, True), response.text
+
+
+async def test_the_links_of_a_text_message_show_it_and_stop_text_messages_alone(
+    app: App, caller: Caller, anonymous: httpx.AsyncClient
+) -> None:
+    ada = {"phone": "+4915123456789", "email": "ada@lake.example", "firstName": "<Ada>"}
+    contact = await made(caller, "/contacts", ada)
+    text = "Hello {{ contact.firstName }},\n{{ view_url }} {{ unsubscribe_url }}"
+    async with SignedStandIn() as service:
+        settings, secrets = {"url": service.provider.url}, dict(service.secrets)
+        said = {"name": "Texts", "provider": "signed_http", "fromAddress": "Lake"}
+        sender = await made(caller, "/senders", said | {"settings": settings, "secrets": secrets})
+        draft = {"name": "Texts", "category": "marketing", "audience": {"contacts": [contact["id"]]}}
+        ready = draft | {"smsSenderId": sender["id"], "message": {"sms": {"text": text}}}
+        campaign = await made(caller, "/campaigns", ready)
+        await made(caller, f"/campaigns/{campaign['id']}/start", {})
+    await freeze_all(app)
+    runs = (await caller.get("/runs")).json()["data"]["items"]
+    run_id = Id(bytes.fromhex(runs[0]["id"]))
+    view, leave = (
+        app.signer.sign(purpose, caller.account.id, run_id, 1) for purpose in (Purpose.VIEW, Purpose.UNSUBSCRIBE)
+    )
+    shown = await anonymous.get(f"/v/{view}")
+    assert shown.status_code == 200
+    assert "Hello &lt;Ada&gt;,\nhttp" in shown.text
+    assert (await anonymous.post(f"/u/{leave}")).status_code == 200
+    listed = (await caller.get("/suppressions")).json()["data"]["items"]
+    assert [(one["channel"], one["address"], one["reason"]) for one in listed] == [
+        ("sms", "+4915123456789", "unsubscribed"),
+    ]  # fmt: skip

@@ -45,7 +45,8 @@ ORDER BY channel, address_key LIMIT $5
 
 # index: run_pkey, delivery_pkey, contact_pkey. What the mail was sent to; before that, where it would go.
 _DELIVERY_ADDRESS = """
-SELECT coalesce(delivery.address, contact.email)
+SELECT run.channel, coalesce(delivery.address, CASE run.channel WHEN 'email' THEN contact.email
+                                                               WHEN 'sms' THEN contact.phone END)
 FROM run
 JOIN delivery ON delivery.run_id = run.id AND delivery.seq = $3
 LEFT JOIN contact ON contact.id = delivery.contact_id
@@ -122,10 +123,10 @@ class SuppressionStore:
         rows = await self._connection.fetch(_LIST, account_id, *above, channel, limit)
         return [_suppression(row) for row in rows]
 
-    async def delivery_address(self, account_id: Id, run_id: Id, seq: int) -> str | None:
-        """The address a delivery of this account was sent to; None when there is no such delivery or address."""
-        address: str | None = await self._connection.fetchval(_DELIVERY_ADDRESS, account_id, run_id, seq)
-        return address
+    async def delivery_address(self, account_id: Id, run_id: Id, seq: int) -> tuple[ChannelName, str] | None:
+        """The channel and address a delivery of this account was sent to; None when there is no such or no address."""
+        row = await self._connection.fetchrow(_DELIVERY_ADDRESS, account_id, run_id, seq)
+        return (ChannelName(row[0]), row[1]) if row and row[1] is not None else None
 
     async def add_for_campaign(self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str) -> bool:
         """Keeps one campaign from writing to an address."""

@@ -49,8 +49,8 @@ class Suppressions(Protocol):
         """Reads suppressions above a cursor, ordered by channel and key."""
         ...
 
-    async def delivery_address(self, account_id: Id, run_id: Id, seq: int) -> str | None:
-        """The address a delivery of this account was sent to; None when there is no such delivery or address."""
+    async def delivery_address(self, account_id: Id, run_id: Id, seq: int) -> tuple[ChannelName, str] | None:
+        """The channel and address a delivery of this account was sent to; None when there is no such or no address."""
         ...
 
     async def add_for_campaign(self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str) -> bool:

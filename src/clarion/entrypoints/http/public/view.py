@@ -40,7 +40,7 @@ async def show(request: Incoming) -> Response[str]:
     except NotFound:
         return broken_link()
     headers = {"Content-Security-Policy": _POLICY, "X-Robots-Tag": "noindex"}
-    return Response(seen.html, media_type=HTML, headers=headers)
+    return Response(seen, media_type=HTML, headers=headers)
 
 
 ROUTES = [show]
