@@ -7,6 +7,7 @@ shorter than a header or cut off in a field is never taken for something else. P
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -47,6 +48,16 @@ MESSAGE_STATE: Final = 0x0427
 
 ESM_CLASS_UDH: Final = 0x40
 """§5.2.12: the text begins with a user data header."""
+
+
+# service_type; kind, plan and address of source and destination; esm_class; then what each of the two has of its own.
+_ADDRESSES: Final = rb"[^\0]{0,5}\0(.).([^\0]{0,64})\0(.).([^\0]{0,64})\0(.)"
+_LAYOUTS: Final = {
+    # protocol_id, priority_flag, two times, registered_delivery, replace_if_present; data_coding; sm_default_msg_id.
+    DELIVER_SM: re.compile(_ADDRESSES + rb"..[^\0]{0,16}\0[^\0]{0,16}\0..(.).(.)", re.DOTALL),
+    # registered_delivery; data_coding; there is no short_message.
+    DATA_SM: re.compile(_ADDRESSES + rb".(.)()", re.DOTALL),
+}
 
 
 class Garbled(Exception):
@@ -143,57 +154,36 @@ def read_id(body: bytes) -> str:
 
 def read_message(pdu: Pdu) -> Message:
     """The fields of a deliver_sm (§4.6.1) or data_sm (§4.7.1). Raises: Garbled."""
-    fields = _Fields(pdu.body)
-    fields.string(6)
-    source_ton, _ = fields.octets(2)
-    source = fields.string(65)
-    destination_ton, _ = fields.octets(2)
-    destination = fields.string(65)
-    if pdu.command == DATA_SM:
-        esm_class, _, data_coding = fields.octets(3)
-        text = b""
-    else:
-        esm_class = fields.octets(3)[0]
-        fields.string(17)
-        fields.string(17)
-        _, _, data_coding, _, length = fields.octets(5)
-        text = fields.octets(length)
-    tags = fields.optionals()
-    text = text or tags.get(MESSAGE_PAYLOAD, b"")
-    return Message(source, source_ton, destination, destination_ton, esm_class, data_coding, text, tags)
+    body = pdu.body
+    found = _LAYOUTS[pdu.command].match(body)
+    if found is None:
+        raise Garbled("an address without an end, or cut off")
+    source_kind, source, destination_kind, destination, esm_class, coding, length = found.groups()
+    at = found.end() + (length[0] if length else 0)
+    if at > len(body):
+        raise Garbled("the text is cut off")
+    text, tags = body[found.end() : at], _read_optionals(body, at)
+    return Message(
+        source.decode("latin-1"),
+        source_kind[0],
+        destination.decode("latin-1"),
+        destination_kind[0],
+        esm_class[0],
+        coding[0],
+        text or tags.get(MESSAGE_PAYLOAD, b""),
+        tags,
+    )
 
 
-class _Fields:
-    """A body, read from its front."""
-
-    __slots__ = ("_at", "_body")
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._at = 0
-
-    def string(self, limit: int) -> str:
-        """A C-Octet String of at most `limit` octets with its zero."""
-        end = self._body.find(b"\0", self._at, self._at + limit)
-        if end < 0:
-            raise Garbled(f"no end of a string at octet {self._at}")
-        text = self._body[self._at : end].decode("latin-1")
-        self._at = end + 1
-        return text
-
-    def octets(self, count: int) -> bytes:
-        """So many octets."""
-        end = self._at + count
-        if end > len(self._body):
-            raise Garbled(f"cut off at octet {self._at}")
-        taken = self._body[self._at : end]
-        self._at = end
-        return taken
-
-    def optionals(self) -> dict[int, bytes]:
-        """What is left, as optional parameters by tag; of two with the same tag the first counts."""
-        found: dict[int, bytes] = {}
-        while self._at < len(self._body):
-            tag, length = _TLV.unpack(self.octets(_TLV.size))
-            found.setdefault(tag, self.octets(length))
-        return found
+def _read_optionals(body: bytes, at: int) -> dict[int, bytes]:
+    """Optional parameters by tag, from this octet to the end; of two with the same tag the first counts."""
+    found: dict[int, bytes] = {}
+    while at < len(body):
+        if at + _TLV.size > len(body):
+            raise Garbled(f"cut off at octet {at}")
+        tag, length = _TLV.unpack_from(body, at)
+        at += _TLV.size + length
+        if at > len(body):
+            raise Garbled(f"a parameter of {length} octets is cut off")
+        found.setdefault(tag, body[at - length : at])
+    return found

@@ -22,6 +22,10 @@ _KIND: Final = 0x3C
 _RECEIPTS: Final = frozenset({0x04, 0x20})
 """A receipt, or a note on the way (intermediate delivery notification)."""
 
+_USUAL: Final = re.compile(
+    r"id:(\S+) sub:\d+ dlvrd:\d+ submit date:\d+ done date:(\d+) stat:([A-Z]+) err:\w+(?= text:| ?$)", re.IGNORECASE
+)
+"""Appendix B to the letter, which is what nearly all receipts are."""
 _ID: Final = re.compile(r"(?:^|\s)(?:message[ _]?)?id\s*:\s*([^\s:,;]{1,64})(?=[\s,;]|$)", re.IGNORECASE)
 _STATE: Final = re.compile(r"\bstat(?:e|us)?\s*:\s*([a-z_]{2,20})", re.IGNORECASE)
 _ERROR: Final = re.compile(r"\berr(?:or)?(?:[ _]?code)?\s*:\s*(\w{1,20})", re.IGNORECASE)
@@ -117,15 +121,23 @@ def is_meant(message: Message, text: str) -> bool:
 
 def read_receipt(message: Message, text: str, notation: Notation) -> Told | None:
     """What a receipt says, or None when it names no message or no state that we know."""
-    head = _TEXT.split(text, maxsplit=1)[0]
-    given = read_id(message.optional.get(RECEIPTED_MESSAGE_ID, b"")) or _first(_ID, head)
-    number = _state(message, _first(_STATE, head))
+    if usual := _USUAL.match(text):
+        head = text[: usual.end()]
+        given, done, word = usual.groups()
+    else:
+        head = _TEXT.split(text, maxsplit=1)[0]
+        given, done, word = (_first(pattern, head) for pattern in (_ID, _DONE, _STATE))
+    number = _number_of(word)
+    if tags := message.optional:
+        given = read_id(tags.get(RECEIPTED_MESSAGE_ID, b"")) or given
+        told = tags.get(MESSAGE_STATE, b"")
+        number = told[0] if len(told) == 1 and told[0] in _BY_NUMBER else number
     if not given or number is None:
         return None
     state, reason = _BY_NUMBER[number]
     if state is _FAILED:
         reason = _network_reason(message) or reason
-    return Told(canonical(given, notation), state, reason, head.strip(), moment(_first(_DONE, head)))
+    return Told(canonical(given, notation), state, reason, head.strip(), moment(done))
 
 
 def canonical(given: str, notation: Notation) -> str:
@@ -134,10 +146,9 @@ def canonical(given: str, notation: Notation) -> str:
     Centres answer a submit_sm with `0000AB12` and write `id:43794` in its receipt.
     """
     given = given.strip().lower()
-    base = {Notation.HEX: 16, Notation.DECIMAL: 10}.get(notation)
-    if base is not None:
+    if notation is not Notation.AS_IS:
         try:
-            return str(int(given, base))
+            return str(int(given, 16 if notation is Notation.HEX else 10))
         except ValueError:
             pass
     return given.lstrip("0") or given
@@ -158,10 +169,8 @@ def moment(digits: str) -> datetime | None:
     return None
 
 
-def _state(message: Message, word: str) -> int | None:
-    told = message.optional.get(MESSAGE_STATE, b"")
-    if len(told) == 1 and told[0] in _BY_NUMBER:
-        return told[0]
+@lru_cache(maxsize=64)
+def _number_of(word: str) -> int | None:
     word = word.upper()
     return next((number for start, number in _BY_WORD if word.startswith(start)), None)
 
