@@ -6,6 +6,7 @@ What may have arrived by one sender is never sent by another: such a batch keeps
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Sequence
@@ -61,25 +62,44 @@ class Found(NamedTuple):
 
 
 class Ways:
-    """The senders of one worker's batches, read again after a second: a changed password or limit soon takes effect."""
+    """The senders of one worker's batches, never older than a second: a changed password or limit soon takes effect."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._kept: dict[Id, tuple[list[Found], float]] = {}
+        self._reading: dict[Id, asyncio.Task[list[Found]]] = {}
 
     async def read(self, account_id: Id, sender_id: Id) -> list[Found]:
-        """The sender and those of its pool, itself first; empty when it is gone."""
+        """The sender and those of its pool, itself first; empty when it is gone.
+
+        Read again ahead of time, and once for all who ask, so that a batch seldom waits for it.
+        """
         found, until = self._kept.get(sender_id, ([], 0.0))
-        now = time.monotonic()
-        if now >= until:
-            async with self._database.reading() as tx:
-                ways = await tx.health.ways(account_id, sender_id)
-                found = [Found(*way, await tx.pace.limits(way.sender.id)) for way in ways]
-            if len(self._kept) >= _KEPT:
-                self._kept.clear()
-            if found:
-                self._kept[sender_id] = found, now + SENDER_KEPT_S
+        left_s = until - time.monotonic()
+        if left_s > SENDER_KEPT_S / 2:
+            return found
+        reading = self._reading.get(sender_id)
+        if reading is None:
+            reading = self._reading[sender_id] = asyncio.create_task(self._read(account_id, sender_id))
+            reading.add_done_callback(lambda done: self._was_read(sender_id, done))
+        return found if left_s > 0 else await asyncio.shield(reading)
+
+    async def _read(self, account_id: Id, sender_id: Id) -> list[Found]:
+        until = time.monotonic() + SENDER_KEPT_S
+        async with self._database.reading() as tx:
+            ways = await tx.health.ways(account_id, sender_id)
+            found = [Found(*way, await tx.pace.limits(way.sender.id)) for way in ways]
+        self._kept.pop(sender_id, None)
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        if found:
+            self._kept[sender_id] = found, until
         return found
+
+    def _was_read(self, sender_id: Id, done: asyncio.Task[list[Found]]) -> None:
+        self._reading.pop(sender_id, None)
+        if not done.cancelled():
+            done.exception()  # whoever waits for it has it; read ahead of time, it is read again
 
     async def choose(self, batch: ClaimedBatch, found: Sequence[Found]) -> Found | None:
         """The way this batch goes now; None when it was given back because the only one it may go by is shut."""
