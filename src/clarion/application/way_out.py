@@ -33,7 +33,7 @@ class WayOut:
 
 
 async def ask_way_out(database: Database, prober: Prober, *, account_id: Id, campaign_id: Id) -> WayOut:
-    """Asks the sender of a campaign whether it answers. No transaction is open meanwhile.
+    """Asks the sender of a campaign's email whether it answers. No transaction is open meanwhile.
 
     A campaign that is unknown or has no sender is let pass: its start tells what is wrong.
 
@@ -42,7 +42,7 @@ async def ask_way_out(database: Database, prober: Prober, *, account_id: Id, cam
     """
     async with database.reading() as tx:
         campaign = await tx.campaigns.get(account_id, campaign_id)
-        chosen = campaign.sender_id if campaign else None
+        chosen = campaign.sender_id if campaign and campaign.email else None
         found = await tx.senders.get_with_secrets(account_id, chosen) if chosen else None
     if found is None:
         return WayOut()
