@@ -152,8 +152,8 @@ async def a_delivery(database: PostgresDatabase, account_id: Id, contact_id: Id,
     async with database.transaction() as tx:
         execute = tx.connection.execute
         await execute(
-            "INSERT INTO sender (id, account_id, name, host, port, security, from_address, max_connections)"
-            " VALUES ($1, $2, 'x', 'localhost', 25, 'none', 'a@b.example', 1)",
+            "INSERT INTO sender (id, account_id, name, channel, provider, config, from_address)"
+            " VALUES ($1, $2, 'x', 'email', 'smtp', '{}', 'a@b.example')",
             sender,
             account_id,
         )
