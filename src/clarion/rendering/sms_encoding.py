@@ -88,11 +88,6 @@ def text_of(octets: bytes, encoding: Encoding) -> str:
     return gsm_text(octets) if encoding is Encoding.GSM else octets.decode("utf-16-be", "replace")
 
 
-def units_of(text: str, encoding: Encoding) -> int:
-    """How much room a text takes, in the units of which 160 or 70 fit into a message. Raises: UnicodeEncodeError."""
-    return len(gsm_octets(text)) if encoding is Encoding.GSM else len(text.encode("utf-16-be")) // 2
-
-
 def fitted(text: str) -> tuple[Encoding, tuple[str, ...]]:
     """The cheapest encoding of a text, and the parts it is sent in. Raises: UnicodeEncodeError for half a pair."""
     try:
