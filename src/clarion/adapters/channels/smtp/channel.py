@@ -7,12 +7,12 @@ nothing about a reply (`outcomes`) and retries no message that may have been sen
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import ssl
 from contextlib import suppress
 
 from clarion.adapters.channels.backlog import Backlog
+from clarion.adapters.channels.knocking import Knocking
 from clarion.adapters.channels.smtp.capabilities import Capabilities
 from clarion.adapters.channels.smtp.chunked import ChunkedExchange
 from clarion.adapters.channels.smtp.connection import Connection
@@ -35,6 +35,7 @@ _MESSAGES_PER_NEW_CONNECTION = 4
 _HOPELESS = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
 """Waiting does not mend these: whoever waits is told at once."""
 
+_FIRST = Outcome.retry(Reason.CONNECTION_FAILED, "no connection yet")
 _CLOSING = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
 _STALLED = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
 
@@ -58,9 +59,7 @@ class SmtpChannel:
         self._tick_due = 0.0
         self._closing = False
         self._empty = asyncio.Event()
-        self._failures = 0
-        self._open_again_at = 0.0
-        self._last_failure = Outcome.retry(Reason.CONNECTION_FAILED, "no connection yet")
+        self._knocking = Knocking(first=self._timeouts.first_pause, longest=self._timeouts.longest_pause, last=_FIRST)
         self._finished_before = 0
         self._finished_seen = 0
         self._moved_at = 0.0
@@ -155,11 +154,11 @@ class SmtpChannel:
 
     def _open_more(self) -> None:
         waiting = self._backlog.size
-        if not waiting or self._closing or self._now() < self._open_again_at:
+        if not waiting or self._closing or not self._knocking.may_try(self._now()):
             return
         room = self._relay.max_connections - len(self._exchanges) - len(self._openings)
         wanted = -(-waiting // _MESSAGES_PER_NEW_CONNECTION) - len(self._openings)
-        if self._failures or not self._exchanges:
+        if self._knocking.is_failing or not self._exchanges:
             # A relay that just failed, or was not reached yet, is tried by one connection first.
             wanted = 1 - len(self._openings)
         for _ in range(min(room, wanted)):
@@ -178,7 +177,7 @@ class SmtpChannel:
             # A surprise is reported by the loop, but must cost a pause like any failure: the next try comes at once.
             self._note_failure(Outcome.retry(Reason.CONNECTION_FAILED, f"no connection: {type(fault).__name__}"))
             raise
-        self._failures = 0
+        self._knocking.worked()
         is_far = can.chunking and can.pipelining and connection.round_trip_s > self._timeouts.far
         kind = ChunkedExchange if is_far and self._sends_ahead else Exchange
         limit = self._relay.max_messages_per_connection
@@ -203,14 +202,7 @@ class SmtpChannel:
             self._open_more()
 
     def _note_failure(self, outcome: Outcome) -> None:
-        self._last_failure = outcome
-        if self._now() < self._open_again_at:
-            # Connections that were opened together fail together: that is one failure.
-            return
-        pause = min(self._timeouts.longest_pause, self._timeouts.first_pause * 2 ** min(self._failures, 20))
-        self._failures += 1
-        # Jitter, so that workers do not knock together.
-        self._open_again_at = self._now() + pause * random.uniform(0.75, 1.25)
+        self._knocking.failed(outcome, self._now())
         if outcome.reason in _HOPELESS and not self._exchanges:
             self._backlog.settle_before(float("inf"), outcome)
 
@@ -247,7 +239,7 @@ class SmtpChannel:
         if self._exchanges:
             patience, outcome = self._timeouts.stalled, _STALLED
         else:
-            patience, outcome = self._timeouts.unreachable, self._last_failure
+            patience, outcome = self._timeouts.unreachable, self._knocking.last
         if now - self._moved_at > patience:
             self._backlog.settle_before(now - patience, outcome)
 
