@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from clarion.adapters.channels.push import apns_answers, fcm, web_push_answers
 from clarion.adapters.channels.sms_http import aws, bird, twilio, vonage
 from clarion.domain.outcome import Reason, Verdict
 
@@ -19,6 +20,9 @@ TABLES: dict[str, Mapping[str, tuple[Verdict, Reason] | tuple[Verdict, Reason, s
     "vonage": vonage.CODES,
     "bird": bird.CODES,
     "aws": aws.CODES,
+    "fcm": fcm.OUTCOMES,
+    "apns": apns_answers.OUTCOMES,
+    "web_push": web_push_answers.OUTCOMES,
 }
 _PLACE = re.compile(
     r"(<!-- table of (\w+): written by tools/provider_tables.py -->\n).*?(<!-- end of table -->\n)", re.DOTALL

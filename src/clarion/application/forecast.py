@@ -103,9 +103,7 @@ async def _check_sizes(
     pushing = [plan for plan in plans if isinstance(plan, PushPlan)]
     names = frozenset().union(*(plan.variables for plan in pushing))
     paths = sorted({_whole_path(name) for name in names} - {()})
-    if not paths:
-        return
-    person = _put_together(await tx.campaigns.longest(account_id, campaign, rules, paths))
+    person = _put_together(await tx.campaigns.longest(account_id, campaign, rules, paths) if paths else {})
     if problems := [problem for plan in pushing if (problem := oversize(plan, person))]:
         raise Invalid.of(problems)
 

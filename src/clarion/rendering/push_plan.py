@@ -35,6 +35,7 @@ from clarion.rendering.variables import columns_of, given_of, reads_context, unk
 
 _NOT_TEXT: Final = "the data holds half a surrogate pair"
 _NOT_SENT: Final = "it is silent: title, body and image are not sent"
+_NOBODY: Final = WebSubscription("", "", "")
 _NO_FACTS: Final = {"account": {"id": "", "name": ""}, "campaign": {"id": "", "name": ""}}
 _NO_LINKS: Final = ("unsubscribe_url", "view_url")
 
@@ -47,7 +48,7 @@ class PushPlan:
     """
 
     __slots__ = (
-        "_content", "_limit", "_provider", "_run", "_texts", "_ttl_s", "columns", "optional", "reads_context",
+        "_content", "_limit", "_provider", "_run", "_texts", "columns", "optional", "reads_context",
         "variables", "warnings",
     )  # fmt: skip
 
@@ -57,7 +58,6 @@ class PushPlan:
         self._run = facts.run_id.hex()
         self._provider = provider
         self._limit: Limit | None = LIMITS.get(provider) if provider else None
-        self._ttl_s = PUSH_TTL_LIMIT if content.ttl_seconds is None else content.ttl_seconds
         self.variables = texts.variables
         self.optional = texts.optional
         self.columns = columns_of(texts.variables)
@@ -93,7 +93,7 @@ class PushPlan:
         """By how much the message to this contact is larger than the provider takes; None when it fits, or there is
         none.
         """
-        push = self._written(2**31 - 1, WebSubscription("", "", ""), contact, context)
+        push = self._written(2**31 - 1, _NOBODY, contact, context)
         if isinstance(push, Refusal) or self._limit is None:
             return None
         octets = self._limit.count(push)
@@ -102,39 +102,28 @@ class PushPlan:
     def _written(
         self, seq: int, to: WebSubscription, contact: Mapping[str, object], context: LookedOver
     ) -> WirePush | Refusal:
-        try:
-            title, body, action_url, image_url, data = self._texts.render(contact, context)
-        except TooExpensive as fault:
-            return Refusal(Reason.TEMPLATE_TOO_EXPENSIVE, str(fault))
-        except (RenderFault, UnicodeError) as fault:
-            return Refusal(Reason.RENDER_FAILED, str(fault) if isinstance(fault, RenderFault) else _NOT_TEXT)
-        return WirePush(
-            token=to.endpoint,
-            p256dh=to.p256dh,
-            auth=to.auth,
-            title=title,
-            body=body,
-            image_url=image_url,
-            action_url=action_url,
-            data=data,
-            is_silent=self._content.silent,
-            ttl_s=self._ttl_s,
-            key=f"{self._run}-{seq}",
-        )
+        return _wire(self._texts, self._content, to, contact, context, key=f"{self._run}-{seq}")
 
 
 def content_problems(content: PushContent) -> list[Problem]:
     """What is wrong with a message as its author wrote it, whoever sends it; an empty list means that it compiles."""
     problems: list[Problem] = []
-    PushTexts.read(content, _NO_FACTS, problems)
-    return [*problems, *_time_problems(content)]
+    texts = PushTexts.read(content, _NO_FACTS, problems)
+    problems += _time_problems(content)
+    if texts is None or problems:
+        return problems
+    push = _wire(texts, content, _NOBODY, {"attributes": {}}, NO_CONTEXT, key="0" * 24 + "-1")
+    sizes = [] if isinstance(push, Refusal) else [(limit.count(push), limit.octets) for limit in LIMITS.values()]
+    if sizes and all(octets > most for octets, most in sizes):
+        why = f"without anybody's data the message has {min(sizes)[0]:,} bytes, more than any push service takes"
+        problems.append(Problem("message.push", "tooBig", why))
+    return problems
 
 
 def compile_push(content: PushContent, *, facts: RunFacts, sender: Sender | None, links: Links | None) -> PushPlan:
     """Compiles a message once for a run, for the provider of its sender; without one no limit is looked at.
 
-    Raises: Invalid with one Problem per mistake, fields named as in the API (`message.push.body`); also when the
-    message is too large for the provider whoever gets it.
+    Raises: Invalid with one Problem per mistake, fields named as in the API (`message.push.body`).
     """
     del links  # a push message is turned off on the device
     problems: list[Problem] = []
@@ -142,10 +131,7 @@ def compile_push(content: PushContent, *, facts: RunFacts, sender: Sender | None
     problems += _time_problems(content)
     if problems or texts is None:
         raise Invalid.of(problems)
-    plan = PushPlan(content, texts, facts, sender.provider.name if sender else None)
-    if excess := plan.excess({"attributes": {}}):
-        raise Invalid(Problem("message.push", "tooBig", f"without anybody's data {excess}"))
-    return plan
+    return PushPlan(content, texts, facts, sender.provider.name if sender else None)
 
 
 def oversize(plan: PushPlan, longest: Mapping[str, object], context: LookedOver = NO_CONTEXT) -> Problem | None:
@@ -155,6 +141,36 @@ def oversize(plan: PushPlan, longest: Mapping[str, object], context: LookedOver 
     """
     excess = plan.excess(longest, context)
     return Problem("message.push", "tooBig", f"with the longest data of the audience {excess}") if excess else None
+
+
+def _wire(
+    texts: PushTexts,
+    content: PushContent,
+    to: WebSubscription,
+    contact: Mapping[str, object],
+    context: LookedOver,
+    *,
+    key: str,
+) -> WirePush | Refusal:
+    try:
+        title, body, action_url, image_url, data = texts.render(contact, context)
+    except TooExpensive as fault:
+        return Refusal(Reason.TEMPLATE_TOO_EXPENSIVE, str(fault))
+    except (RenderFault, UnicodeError) as fault:
+        return Refusal(Reason.RENDER_FAILED, str(fault) if isinstance(fault, RenderFault) else _NOT_TEXT)
+    return WirePush(
+        token=to.endpoint,
+        p256dh=to.p256dh,
+        auth=to.auth,
+        title=title,
+        body=body,
+        image_url=image_url,
+        action_url=action_url,
+        data=data,
+        is_silent=content.silent,
+        ttl_s=PUSH_TTL_LIMIT if content.ttl_seconds is None else content.ttl_seconds,
+        key=key,
+    )
 
 
 def _time_problems(content: PushContent) -> list[Problem]:

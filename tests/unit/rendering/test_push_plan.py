@@ -22,7 +22,7 @@ from clarion.rendering.facts import RunFacts
 from clarion.rendering.message import Refusal
 from clarion.rendering.push import WirePush
 from clarion.rendering.push_payload import apns_payload, fcm_request, web_payload
-from clarion.rendering.push_plan import PushPlan, compile_push, oversize
+from clarion.rendering.push_plan import PushPlan, compile_push, content_problems, oversize
 
 RUN = Id(bytes(range(12)))
 KEY = f"{RUN.hex()}-7"
@@ -164,7 +164,18 @@ def test_an_unset_time_to_live_is_the_longest_there_is() -> None:
 
 @pytest.mark.parametrize("provider", [APNS, FCM, WEB], ids=["apns", "fcm", "web"])
 def test_five_kilobytes_are_refused_before_the_start(provider: Provider) -> None:
-    assert broken(PushContent(body="x" * 4096, title="y" * 904), provider) == [("message.push", "tooBig")]
+    content = PushContent(body="x" * 4096, title="y" * 904)
+    assert [(problem.field, problem.rule) for problem in content_problems(content)] == [("message.push", "tooBig")]
+    problem = oversize(plan(content, provider), {"attributes": {}})
+    assert problem is not None
+    assert problem.rule == "tooBig"
+
+
+def test_what_fits_one_service_may_be_saved() -> None:
+    content = PushContent(body="x" * 3950)
+    assert content_problems(content) == []
+    assert oversize(plan(content, APNS), {}) is None
+    assert oversize(plan(content, WEB), {}) is not None
 
 
 @pytest.mark.parametrize("provider", [APNS, FCM, WEB], ids=["apns", "fcm", "web"])
