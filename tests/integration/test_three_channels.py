@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.support import stage
-from tests.support.crowd import Counts, crowd, expected
+from tests.support.crowd import Counts, crowd, expected, settle_in
 from tests.support.scene import LINKS
 from tests.support.three_channels import built, change, far_sides, is_over, reported
 from tests.support.workers import working
@@ -17,8 +18,8 @@ from clarion.application import activation
 from clarion.application.calls import TriggerCall, TriggerRecipient
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.application.executions import list_outcomes
-from clarion.domain.campaign import CampaignState, ChannelPolicy
-from clarion.pipeline import snapshot
+from clarion.domain.campaign import CampaignState, ChannelPolicy, RunState
+from clarion.pipeline import due, retaining, settling, snapshot
 from clarion.pipeline.intake import Intake
 
 ORDERS = [("email", "sms", "push"), ("push", "sms", "email"), ("sms", "push", "email")]
@@ -35,6 +36,12 @@ def unsent(counts: Counts) -> Counts:
     return waiting
 
 
+async def frozen(database: PostgresDatabase) -> None:
+    """Freezes everyone."""
+    while await snapshot.take_slice(database):
+        pass
+
+
 @pytest.mark.parametrize("policy", ChannelPolicy)
 async def test_whoever_is_reached_on_a_channel_is_what_a_count_of_the_mix_says(
     database: PostgresDatabase, policy: ChannelPolicy
@@ -46,8 +53,7 @@ async def test_whoever_is_reached_on_a_channel_is_what_a_count_of_the_mix_says(
         async with database.transaction() as tx:
             seen = await activation.activate(tx, account_id=made.account_id, campaign_id=made.campaign_id, links=LINKS)
         started = await made.started()
-        while await snapshot.take_slice(database):
-            pass
+        await frozen(database)
         said = unsent(expected(people, order, first_available=policy is ChannelPolicy.FIRST_AVAILABLE))
         assert await reported(made) == said
         assert (seen.audience.selected, seen.audience.eligible) == (1500, started.instances_created)
@@ -104,4 +110,55 @@ async def test_what_was_sent_is_what_a_count_of_the_mix_says(
         assert far.complaints() == []
         for channel, addresses in far.took().items():
             assert len(set(addresses)) == len(addresses) == said[channel, "sent", None]
+    assert (await made.campaign()).state is CampaignState.COMPLETED
+
+
+async def test_an_audience_that_is_read_again_gives_newcomers_each_channel_once(database: PostgresDatabase) -> None:
+    people = crowd(90, seed=23)
+    made = await built(database, people[:60])
+    async with database.reading() as tx:
+        end = await tx.campaigns.now() + timedelta(days=1)
+    await change(made, CampaignDraft(recheck_seconds=3600, end_at=end))
+    await made.started()
+    await frozen(database)
+    async with database.transaction() as tx:
+        await settle_in(tx, made.account_id, made.campaign_id, made.group_id, people[60:])
+    await made.execute("UPDATE run SET recheck_at = now()")
+    assert await due.read_again(database) == 1
+    await frozen(database)
+    assert await reported(made) == unsent(expected(people, ORDERS[0], first_available=False))
+    await made.stop()
+    while await settling.close_runs(database):
+        pass
+    assert await is_over(made)
+    counts = await reported(made)
+    assert {state for _, state, _ in counts} == {"cancelled", "skipped"}
+    await made.execute("UPDATE run SET finished_at = now() - interval '400 days'")
+    assert await retaining.retain(database) == 5
+    assert await reported(made) == counts
+
+
+async def test_a_part_that_cannot_be_sent_fails_alone_and_the_run_says_so_when_it_is_over(
+    database: PostgresDatabase, database_url: str, tmp_path: Path
+) -> None:
+    async with far_sides(tmp_path) as far:
+        people = crowd(40, seed=24, subscribe=far.web.subscribe)
+        made = await built(database, people, far.ways, far.sink.port)
+        await made.started()
+        await frozen(database)
+        async with database.transaction() as tx:
+            run = await tx.runs.get(made.account_id, await made.run_id())
+            assert run is not None
+            texts = next(part for part in run.parts if part.channel == "sms")
+            await tx.runs.fail(texts.id, "its sender is gone")
+        async with working(database, database_url):
+            await stage.until(lambda: is_over(made), patience_s=60)
+        said = expected(people, ORDERS[0], first_available=False)
+        due_texts = said["sms", "sent", None] + said.pop(("sms", "skipped", "landline"), 0)
+        del said["sms", "sent", None]
+        assert await reported(made) == said + Counter({("sms", "cancelled", "run_stopped"): due_texts})
+    async with database.reading() as tx:
+        run = await tx.runs.get(made.account_id, texts.id)
+    assert run is not None
+    assert (run.id, run.state, run.state_reason) == (run.parts[0].id, RunState.FAILED, "its sender is gone")
     assert (await made.campaign()).state is CampaignState.COMPLETED

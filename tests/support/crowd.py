@@ -106,7 +106,7 @@ def _gadget(dice: random.Random, token: str, listed: Listed, subscribe: Subscrib
 
 
 async def settle_in(
-    tx: PostgresTransaction, account_id: Id, campaign_id: Id, group_id: Id, people: list[Somebody]
+    tx: PostgresTransaction, account_id: Id, campaign_id: Id, group_id: Id, people: Sequence[Somebody]
 ) -> None:
     """Stores the people, as members of the group, with their devices and what they asked us not to do."""
     await tx.connection.executemany(

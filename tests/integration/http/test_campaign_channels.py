@@ -55,7 +55,7 @@ async def test_a_campaign_on_email_and_sms_is_one_run_with_a_report_by_channel(
         {"channel": "email", "selected": 4, "eligible": 3},
     ]
     assert (seen["audience"], seen["sms"]["totalSegments"]) == ({"selected": 4, "eligible": 3}, 1)
-    assert list(seen["sms"]["encodings"].values()) == [1]
+    assert seen["sms"]["encodings"] == {"ucs2": 1}
     shown = (await caller.post(f"{path}/preview")).json()["data"]
     assert (shown["sms"]["text"], shown["push"]) == ("Hi , STOP to end", None)
     started = (await caller.post(f"{path}/runs", json={})).json()["data"]

@@ -119,14 +119,17 @@ def _recipient(number: int, given: Recipient) -> TriggerRecipient:
 
 def _identity(given: Recipient) -> str:
     """The identity; Adobe's phone numbers come without the plus of their country code."""
-    is_number = given.namespace.lower() in {"phone", "tel"} and _DIGITS.fullmatch(given.user_id)
-    return f"+{given.user_id}" if is_number else given.user_id
+    return _number(given.user_id) if given.namespace.lower() in {"phone", "tel"} else given.user_id
+
+
+def _number(text: str) -> str:
+    return f"+{text}" if _DIGITS.fullmatch(text) else text
 
 
 def _addresses(field: str, given: ChannelData) -> dict[str, str]:
     named = {
         "email": given.email_address,
-        "sms": given.mobile_phone_number,
+        "sms": _number(given.mobile_phone_number) if given.mobile_phone_number else None,
         "push": given.push_info.token if given.push_info else None,
     }
     check_texts(*((f"{field}.channelData.{channel}", address) for channel, address in named.items()))

@@ -5,6 +5,8 @@ Where to read next: `mapping` for the codes of exclusions.
 
 from __future__ import annotations
 
+from typing import Final
+
 from litestar import Response
 
 from clarion.application.executions import get_execution, list_outcomes
@@ -14,10 +16,13 @@ from clarion.domain.execution import ExecutionKind
 from clarion.entrypoints.http.dialect import Answers, spoken
 from clarion.entrypoints.http.dialects.ajo import mapping
 from clarion.entrypoints.http.dialects.ajo.entrance import admit
-from clarion.entrypoints.http.dialects.ajo.models import RECIPIENTS_LIMIT, UnitaryOutcome
+from clarion.entrypoints.http.dialects.ajo.models import UnitaryOutcome
 from clarion.entrypoints.http.dialects.ajo.routes import ALWAYS, BASE, HEADERS, respond
 from clarion.entrypoints.http.edge import Edge
 from clarion.entrypoints.http.incoming import Incoming
+
+DELIVERIES_LIMIT: Final = 10_000
+"""Deliveries that one answer shows: on every channel, and on each device of each recipient."""
 
 
 @spoken(
@@ -39,7 +44,5 @@ async def unitary_outcome(request: Incoming) -> Response[bytes]:
         execution = await get_execution(tx, account_id=principal.account_id, execution_id=id_)
         if execution.kind is not ExecutionKind.RECIPIENTS:
             raise NotFound("execution")
-        rows = await list_outcomes(
-            tx, account_id=principal.account_id, execution=execution, limit=RECIPIENTS_LIMIT
-        )
+        rows = await list_outcomes(tx, account_id=principal.account_id, execution=execution, limit=DELIVERIES_LIMIT)
     return respond(mapping.outcome_of(text.partition("-")[0], execution, rows))
