@@ -25,6 +25,9 @@ AT_ONCE: Final = 500
 
 async def read_new(database: Database) -> int:
     """Reads messages of which nothing has followed yet; returns how many. Safe to repeat because each is read once."""
+    async with database.reading() as tx:
+        if not await tx.inbound.has_unread():
+            return 0
     return await database.retrying(_read)
 
 

@@ -53,6 +53,9 @@ async def apply_due(database: Database) -> Applied:
 
     Safe to repeat because what was applied is gone, and what is told again moves nothing.
     """
+    async with database.reading() as tx:
+        if not await tx.receipts.has_due():
+            return Applied()
     applied = await database.retrying(_apply)
     for fate, count in applied._asdict().items():
         if count:

@@ -40,7 +40,7 @@ _DELETE: Final = "DELETE FROM device WHERE id = $3 AND contact_id = $2 AND accou
 _RETIRE: Final = """
 UPDATE device AS v SET retired_at = now(), retired_reason = left($3, 200)
 FROM unnest($1::bytea[], $2::int[]) AS g (run_id, seq)
-JOIN delivery AS d ON d.run_id = g.run_id AND d.seq = g.seq
+CROSS JOIN LATERAL (SELECT device_id, changed_at FROM delivery WHERE run_id = g.run_id AND seq = g.seq LIMIT 1) AS d
 WHERE v.id = d.device_id AND v.retired_at IS NULL AND v.last_seen_at <= d.changed_at
 """
 

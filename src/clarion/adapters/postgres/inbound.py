@@ -6,10 +6,11 @@ Never decides what a word means. Erasing a contact removes its messages in `appl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.receipts import BY_KEY
 from clarion.application.ports.inbound import Unread
 from clarion.application.ports.receipts import Inbound
 from clarion.domain.ids import Id, new_ids
@@ -26,14 +27,24 @@ JOIN sender AS s ON s.id = m.sender_id
 ON CONFLICT (sender_id, event_id) DO NOTHING
 """
 
+# index: inbound_message_unread.
+_HAS_UNREAD: Final = "SELECT EXISTS (SELECT FROM inbound_message WHERE NOT is_read)"
+
+_BY_KEY: Final = f"SELECT {BY_KEY}"
+
 # index: inbound_message_unread, account_pkey, contact_by_phone, contact_identity_pkey. Whoever comes second waits for
 # the first, so that of two words of one person the later one is obeyed last.
 _UNREAD: Final = """
 SELECT m.id, m.account_id, m.address, m.text, a.languages, coalesce(c.id, i.contact_id) AS contact_id
 FROM (SELECT * FROM inbound_message WHERE NOT is_read ORDER BY id LIMIT $1 FOR UPDATE) AS m
 JOIN account AS a ON a.id = m.account_id
-LEFT JOIN contact AS c ON c.account_id = m.account_id AND c.phone = m.address AND c.deleted_at IS NULL
-LEFT JOIN contact_identity AS i ON i.account_id = m.account_id AND i.namespace = 'phone' AND i.value = m.address
+LEFT JOIN LATERAL (
+    SELECT id FROM contact WHERE account_id = m.account_id AND phone = m.address AND deleted_at IS NULL LIMIT 1
+) AS c ON true
+LEFT JOIN LATERAL (
+    SELECT contact_id FROM contact_identity
+    WHERE account_id = m.account_id AND namespace = 'phone' AND value = m.address LIMIT 1
+) AS i ON true
 ORDER BY m.id
 """
 
@@ -50,13 +61,20 @@ FROM (SELECT contact_id, max(written_at) AS at FROM read WHERE contact_id IS NOT
 WHERE c.id = seen.contact_id AND c.deleted_at IS NULL
 """
 
-# index: contact_pkey, run_unfinished, campaign_pkey, delivery_once_per_contact.
-_CANCEL_WAITING: Final = """
-UPDATE delivery AS d SET state = 'cancelled', reason = $2, changed_at = now()
+# index: contact_pkey, run_unfinished, campaign_pkey.
+_ENDING: Final = """
+SELECT r.id AS run_id, c.id AS contact_id
 FROM contact AS c
 JOIN run AS r ON r.account_id = c.account_id AND r.finished_at IS NULL AND r.test_address IS NULL
 JOIN campaign AS g ON g.id = r.campaign_id AND g.auto_cancel_on_message_received
-WHERE c.id = ANY($1::bytea[]) AND d.run_id = r.id AND d.contact_id = c.id AND d.given IS NULL AND d.state = 'pending'
+WHERE c.id = ANY($1::bytea[])
+"""
+
+# index: delivery_once_per_contact.
+_CANCEL_WAITING: Final = """
+UPDATE delivery AS d SET state = 'cancelled', reason = $3, changed_at = now()
+FROM unnest($1::bytea[], $2::bytea[]) AS e (run_id, contact_id)
+WHERE d.run_id = e.run_id AND d.contact_id = e.contact_id AND d.given IS NULL AND d.state = 'pending'
 """
 
 # index: inbound_message_by_account, or inbound_message_by_contact.
@@ -80,8 +98,13 @@ class InboundStore:
         rows = [(id_, *message) for id_, message in zip(new_ids(len(messages)), messages, strict=True)]
         await self._connection.execute(_KEEP, *_columns(rows))
 
+    async def has_unread(self) -> bool:
+        """Whether there is a message of which nothing has followed yet."""
+        return bool(await self._connection.fetchval(_HAS_UNREAD))
+
     async def unread(self, limit: int) -> list[Unread]:
         """Locks messages of which nothing has followed yet."""
+        await self._connection.execute(_BY_KEY)
         rows = await self._connection.fetch(_UNREAD, limit)
         return [Unread(**row) for row in rows]
 
@@ -91,7 +114,10 @@ class InboundStore:
 
     async def cancel_waiting(self, contact_ids: Sequence[Id], reason: str) -> int:
         """Cancels what waits for these contacts in campaigns that end for whoever answers."""
-        status = await self._connection.execute(_CANCEL_WAITING, list(contact_ids), reason)
+        ending = await self._connection.fetch(_ENDING, list(contact_ids))
+        if not ending:
+            return 0
+        status = await self._connection.execute(_CANCEL_WAITING, *_columns(ending), reason)
         return int(status.rpartition(" ")[2])
 
     async def list_after(
@@ -109,7 +135,7 @@ class InboundStore:
         await self._connection.execute(_ERASE, contact_id)
 
 
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+def _columns(rows: Sequence[Iterable[object]]) -> list[list[object]]:
     """The rows, of which there is at least one, column by column."""
     return [list(column) for column in zip(*rows, strict=True)]
 

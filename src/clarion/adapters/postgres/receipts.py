@@ -34,23 +34,34 @@ ON CONFLICT (sender_id, event_id) DO UPDATE SET due_at = excluded.due_at, receiv
 WHERE receipt.due_at IS NULL
 """
 
-# A statement of its own, so that the ones after it see what the holder before committed. Every row is looked up by its
-# key, however small the planner takes a table for that had hardly any rows when it was last analysed.
-_ALONE: Final = """
-SELECT pg_try_advisory_xact_lock($1), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true)
+BY_KEY: Final = """
+set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)
 """
+"""Until the transaction ends every row is looked up by its key, however few rows a table had when it was last analysed
+or when a statement was planned for the first time."""
+
+# index: receipt_due.
+_HAS_DUE: Final = "SELECT EXISTS (SELECT FROM receipt WHERE due_at <= now())"
+
+# A statement of its own, so that the ones after it see what the holder before committed.
+_ALONE: Final = f"SELECT pg_try_advisory_xact_lock($1), {BY_KEY}"
 
 # index: receipt_due, then per row provider_ref_pkey, run_pkey, sender_pkey, delivery_pkey. A delivery id that a
-# provider echoes counts only in a run of its sender's account; a ref that contradicts it is an old one.
+# provider echoes counts only in a run of its sender's account; a ref that contradicts it is an old one. Who is meant is
+# found out first (OFFSET 0): only then both columns of the key come from one place, and no run is read for one row.
 _DUE: Final = """
-SELECT t.sender_id, t.event_id, t.ref, t.state, t.reason, t.detail, now() - t.received_at, coalesce(p.part, 1),
-       coalesce(p.parts, 1), d.run_id, d.seq, d.state, d.attempts
-FROM (SELECT * FROM receipt WHERE due_at <= now() ORDER BY due_at LIMIT $1) AS t
-LEFT JOIN provider_ref AS p ON p.sender_id = t.sender_id AND p.ref = t.ref
-    AND (t.run_id IS NULL OR (p.run_id = t.run_id AND p.seq = t.seq))
-LEFT JOIN run AS r ON r.id = t.run_id AND r.account_id = (SELECT account_id FROM sender WHERE id = t.sender_id)
-LEFT JOIN delivery AS d ON d.run_id = coalesce(p.run_id, r.id) AND d.seq = coalesce(p.seq, t.seq)
+SELECT n.sender_id, n.event_id, n.ref, n.state, n.reason, n.detail, n.age, n.part, n.parts, d.run_id, d.seq, d.state,
+       d.attempts
+FROM (
+    SELECT t.*, now() - t.received_at AS age, coalesce(p.part, 1) AS part, coalesce(p.parts, 1) AS parts,
+           coalesce(p.run_id, r.id) AS of_run, coalesce(p.seq, t.seq) AS of_seq
+    FROM (SELECT * FROM receipt WHERE due_at <= now() ORDER BY due_at LIMIT $1) AS t
+    LEFT JOIN provider_ref AS p ON p.sender_id = t.sender_id AND p.ref = t.ref
+        AND (t.run_id IS NULL OR (p.run_id = t.run_id AND p.seq = t.seq))
+    LEFT JOIN run AS r ON r.id = t.run_id AND r.account_id = (SELECT account_id FROM sender WHERE id = t.sender_id)
+    OFFSET 0
+) AS n LEFT JOIN delivery AS d ON d.run_id = n.of_run AND d.seq = n.of_seq
 """
 
 # index: provider_ref_pkey. The words for states sort in the order in which a later word wins.
@@ -79,12 +90,12 @@ WHERE d.run_id = m.run_id AND d.seq = m.seq AND d.state = m.before
 RETURNING d.run_id, d.seq
 """
 
-# index: delivery_pkey, run_pkey.
+# index: delivery_pkey, then run_pkey: the other way round a whole run could be read for one row of it.
 _RECIPIENTS: Final = """
 SELECT r.account_id, r.channel, d.run_id, d.seq, d.address
-FROM unnest($1::bytea[], $2::int[]) AS m (run_id, seq)
-JOIN delivery AS d ON d.run_id = m.run_id AND d.seq = m.seq JOIN run AS r ON r.id = m.run_id
-WHERE d.address IS NOT NULL
+FROM (SELECT d.run_id, d.seq, d.address FROM unnest($1::bytea[], $2::int[]) AS m (run_id, seq)
+      JOIN delivery AS d ON d.run_id = m.run_id AND d.seq = m.seq WHERE d.address IS NOT NULL OFFSET 0) AS d
+JOIN run AS r ON r.id = d.run_id
 """
 
 # index: receipt_pkey.
@@ -100,6 +111,10 @@ FROM unnest($1::bytea[], $2::text[], $3::interval[]) AS w (sender_id, event_id, 
 WHERE r.sender_id = w.sender_id AND r.event_id = w.event_id
 """
 
+# Looked up thousands of times a second: half of what reading the rows costs would be making these.
+_TOLD: Final = {state.value: state for state in ReceiptState}
+_STATES: Final = {state.value: state for state in DeliveryState}
+
 
 class ReceiptStore:
     """Implements `application.ports.receipts.Receipts` on one connection."""
@@ -112,6 +127,10 @@ class ReceiptStore:
         once = {one[:2]: one for one in receipts}.values()
         rows = [(*one[:2], one.ref, *(one.delivery_id or (None, None)), one.state, *one[5:]) for one in once]
         await self._connection.execute(_KEEP, *_columns(rows), FIRST_WAIT)
+
+    async def has_due(self) -> bool:
+        """Whether there is a receipt to apply."""
+        return bool(await self._connection.fetchval(_HAS_DUE))
 
     async def alone(self) -> bool:
         """Makes this transaction the only one that applies receipts."""
@@ -159,7 +178,7 @@ def _due(row: asyncpg.Record) -> Due:
         sender_id,
         event_id,
         ref,
-        ReceiptState(told),
+        _TOLD[told],
         reason and Reason(reason),
         detail,
         age,
@@ -167,6 +186,6 @@ def _due(row: asyncpg.Record) -> Due:
         parts,
         run_id,
         seq,
-        state and DeliveryState(state),
+        _STATES.get(state),
         attempts or 0,
     )

@@ -32,6 +32,10 @@ class InboundMessages(Protocol):
         """Stores messages; an event that was stored before is left alone, and so is one of a sender that is gone."""
         ...
 
+    async def has_unread(self) -> bool:
+        """Whether there is a message of which nothing has followed yet: asked often, and cheap."""
+        ...
+
     async def unread(self, limit: int) -> list[Unread]:
         """Locks messages of which nothing has followed yet, oldest first; waits for whoever reads them now."""
         ...

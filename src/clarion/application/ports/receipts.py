@@ -174,10 +174,14 @@ class Move(NamedTuple):
 
 
 class Receipts(Protocol):
-    """Receipts that are stored and wait to be applied. All but `keep` belong into one transaction."""
+    """Receipts that are stored and wait to be applied. What stands below `alone` belongs into its transaction."""
 
     async def keep(self, receipts: Sequence[Receipt]) -> None:
         """Stores receipts; an event that waits already is left alone."""
+        ...
+
+    async def has_due(self) -> bool:
+        """Whether there is a receipt to apply: asked often, and cheap."""
         ...
 
     async def alone(self) -> bool:
