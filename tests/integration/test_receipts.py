@@ -191,19 +191,21 @@ async def test_a_message_in_parts_is_delivered_with_its_last_part(database: Post
 
 
 async def test_an_address_that_does_not_exist_is_suppressed(database: PostgresDatabase) -> None:
-    desk = await _desk(database, 3)
-    for seq in (1, 2, 3):
+    desk = await _desk(database, 4)
+    for seq in (1, 2, 3, 4):
         await desk.stand(seq, "sent")
+    stopped = desk.receipt(ReceiptState.FAILED, 4, reason=Reason.UNSUBSCRIBED, detail="opted out there")
     gone = [
         desk.receipt(ReceiptState.FAILED, seq, reason=Reason.ADDRESS_UNKNOWN, detail="550 nobody") for seq in (1, 2)
     ]
     other = desk.receipt(ReceiptState.FAILED, 3, reason=Reason.MAILBOX_FULL)
-    assert await desk.hear(*gone, other) == Applied(moved=3)
+    assert await desk.hear(*gone, other, stopped) == Applied(moved=4)
     async with database.reading() as tx:
         rows = await tx.suppressions.list_after(desk.made.account_id, None, 10)
     assert [(row.address_key, row.reason.value, row.source) for row in rows] == [
         ("p00@x.example", "bounced", "550 nobody"),
         ("p01@x.example", "bounced", "550 nobody"),
+        ("p03@x.example", "unsubscribed", "opted out there"),
     ]
 
 
