@@ -34,6 +34,8 @@ UNREACHABLE_S: Final = 4.0
 STALLED_S: Final = 120.0
 """How long a message waits while connections are open and none of them moves."""
 DRAIN_S: Final = 25.0
+_AT_ONCE: Final = 32
+"""Requests written before everything else in this process has its turn: what a call brought waits for no window."""
 _TICK_S: Final = 0.25
 
 _CLOSING: Final = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
@@ -185,9 +187,10 @@ class ApnsChannel:
         for connection in list(self._connections):
             if connection.room > 0 and connection.is_alive():
                 self._fill(connection)
-        waits_for_answer = any(not connection.open and connection.room <= 0 for connection in self._connections)
+        are_full = all(connection.room <= 0 for connection in self._connections)
+        is_one_asked = any(not connection.open and connection.room <= 0 for connection in self._connections)
         may_open = self._opening is None and len(self._connections) < self._apns.max_connections
-        if self._backlog.size and may_open and not waits_for_answer:
+        if self._backlog.size and may_open and are_full and not is_one_asked:
             self._opening = asyncio.get_running_loop().create_task(self._open())
             self._opening.add_done_callback(self._opened)
 
@@ -195,11 +198,15 @@ class ApnsChannel:
         assert self._token is not None  # noqa: S101 - nothing is queued without a key
         shown = self._token.header()
         authorization, now = (b"authorization", shown), int(self._clock())
-        while connection.room > 0 and (taken := self._backlog.take()):
+        left = _AT_ONCE
+        while left and connection.room > 0 and (taken := self._backlog.take()):
+            left -= 1
             push = taken[0].messages[taken[1]]
             headers = self._headers.of(push, authorization, now)
             connection.request(_Ticket(*taken, shown), headers, apns_payload(push))
         connection.flush()
+        if not left:
+            asyncio.get_running_loop().call_soon(self._hand_out)
 
     async def _open(self) -> None:
         try:

@@ -25,7 +25,7 @@ def varying(name: bytes, value: bytes) -> Header:
 
 
 class Machine(H2Connection):
-    """A client's side of one connection; `count` knows how many requests wait for their answers.
+    """A client's side of one connection; `count` knows how many streams are open beside the one that is asked for.
 
     `h2` takes GOAWAY for the end, but the requests up to the last one it names are still answered (RFC 9113 §6.8).
     """

@@ -90,7 +90,7 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
         self._streams: dict[int, _Stream[T]] = {}
-        self._machine = Machine(self._streams.__len__)
+        self._machine = Machine(lambda: len(self._streams) - 1)
         self._blocked: deque[int] = deque()
         self._completed = False
         self._paused = False
@@ -99,8 +99,6 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
         self._heard_at = self._loop.time()
         self._asked_at: float | None = None
         self.ready: asyncio.Future[None] = self._loop.create_future()
-
-    # what the owner does
 
     @property
     def room(self) -> int:
@@ -125,9 +123,15 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
         """Opens a stream for a request, while there is `room`; it leaves with the next `flush`."""
         number = self._machine.get_next_available_stream_id()
         self._leaving = self._leaving or number > _LAST_STREAM
-        self._machine.send_headers(number, headers)
         stream = self._streams[number] = _Stream(ticket, body, self._loop.time())
-        self._pump(number, stream)
+        try:
+            self._machine.send_headers(number, headers)
+            self._pump(number, stream)
+        except BaseException as fault:
+            # Nothing is left without an outcome, whatever went wrong.
+            self.give_up(f"the request could not be written: {plain(str(fault))}")
+            if not isinstance(fault, H2Error):
+                raise
 
     def flush(self) -> None:
         """Writes what was said since the last time."""
@@ -162,8 +166,6 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
             self._lose(number, "no answer in time")
         if not self.transport.is_closing():
             self.flush()
-
-    # what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102 - asyncio's contract
         self.transport = cast("asyncio.Transport", transport)
@@ -223,9 +225,8 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
     def _begin(self, event: ResponseReceived) -> None:
         if stream := self._streams.get(event.stream_id):
             texts = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-            status = texts.get(":status", "")
+            status, stream.headers = texts.get(":status", ""), texts
             stream.status = int(status) if status.isascii() and status.isdigit() else 0
-            stream.headers = texts
 
     def _collect(self, event: DataReceived) -> None:
         if stream := self._streams.get(event.stream_id):
