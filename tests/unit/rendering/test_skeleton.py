@@ -159,3 +159,12 @@ def test_the_separator_of_the_parts_is_found_also_where_values_meet() -> None:
     assert isinstance(message, WireEmail)
     boundary = message.data.partition(b'boundary="')[2].partition(b'"')[0].decode()
     assert isinstance(plan.render(1, TO, {"firstName": boundary[:9], "lastName": boundary[9:]}, DATE), Refusal)
+
+
+def test_a_subject_that_talks_of_a_boundary_is_not_taken_for_the_header() -> None:
+    message = plan_of("<p>Grüße</p>", subject="{{ contact.firstName }}").render(
+        1, TO, {"firstName": 'boundary="x"'}, DATE
+    )
+    assert isinstance(message, WireEmail)
+    assert b'Subject: boundary="x"' in message.seven_bit().data
+    assert message.seven_bit().data.isascii()

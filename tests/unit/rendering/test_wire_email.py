@@ -175,14 +175,6 @@ def test_t15_every_message_has_a_form_for_servers_without_8bitmime() -> None:
         assert body(read(seven.data), kind) == body(read(message.data), kind)
 
 
-def test_t15_a_subject_that_talks_of_a_boundary_is_not_taken_for_the_header() -> None:
-    plan = plan_of("<p>Grüße</p>", subject="{{ contact.firstName }}")
-    message = wire(plan, {"firstName": 'boundary="x"'})
-    parsed = read(message.seven_bit().data)
-    assert parsed["Subject"] == 'boundary="x"'
-    assert body(parsed, "html") == "<p>Grüße</p>"
-
-
 def test_t15_a_non_ascii_local_part_is_marked_for_smtputf8() -> None:
     message = wire(plan_of(), to="jörg@clarion.test")
     assert message.needs_smtputf8
