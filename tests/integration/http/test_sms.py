@@ -74,6 +74,9 @@ async def test_what_a_text_message_cannot_be_is_refused_by_name(caller: Caller) 
         response = await caller.post("/campaigns", json=DRAFT | {"message": {"sms": said}})
         assert response.status_code in (400, 422), response.text
         assert field in response.text
+    fast = DRAFT | {"kind": "triggered", "highThroughput": True}
+    response = await caller.post("/campaigns", json=fast | {"message": {"sms": {"text": "Hi {{ contact.firstName }}"}}})
+    assert (response.status_code, "contextOnly" in response.text) == (422, True), response.text
     for rules, field in (
         ({"originators": {"US": "Clarion"}}, "sms.originators.US"),
         ({"countries": ["US"]}, "sms.countries"),
