@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.support.apns_server import STATUS_OF, Fault
+from tests.support.apns_rules import STATUS_OF
+from tests.support.apns_server import Fault
 from tests.support.certificates import make_certificates
 from tests.support.letters import sent_through
 from tests.support.push_providers import apns, device, pem, push

@@ -25,30 +25,11 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
+from tests.support.apns_rules import STATUS_OF, header_fault, payload_fault
 
 from clarion.adapters.channels.push.framing import RepeatingEncoder, varying
 
-STATUSES: Final = {
-    400: "BadCollapseId BadDeviceToken BadExpirationDate BadMessageId BadPriority BadTopic DeviceTokenNotForTopic"
-    " DuplicateHeaders IdleTimeout InvalidPushType MissingDeviceToken MissingTopic PayloadEmpty TopicDisallowed",
-    403: "BadCertificate BadCertificateEnvironment ExpiredProviderToken Forbidden InvalidProviderToken"
-    " MissingProviderToken UnrelatedKeyIdInToken BadEnvironmentKeyIdInToken",
-    404: "BadPath",
-    405: "MethodNotAllowed",
-    410: "ExpiredToken Unregistered",
-    413: "PayloadTooLarge",
-    429: "TooManyProviderTokenUpdates TooManyRequests",
-    500: "InternalServerError",
-    503: "ServiceUnavailable Shutdown",
-}
-STATUS_OF: Final = {reason: status for status, reasons in STATUSES.items() for reason in reasons.split()}
-"""The status of every reason (developer.apple.com, "Handling notification responses from APNs")."""
-
 _PATH = re.compile(r"/3/device/((?:[0-9a-f]{2}){8,100})")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PUSH_TYPES: Final = {"alert": {"10", "5", "1"}, "background": {"5"}}
-_PAYLOAD_LIMIT: Final = 4096
-_COLLAPSE_LIMIT: Final = 64
 _TOKEN_AGE_S: Final = 3600
 
 
@@ -140,7 +121,7 @@ class ApnsServer:
         authorization = headers.get("authorization", "")
         if authorization not in self.tokens:
             self.tokens[authorization] = self._token_fault(authorization)
-        fault = self.tokens[authorization] or _header_fault(headers, self.topic) or _payload_fault(headers, body)
+        fault = self.tokens[authorization] or header_fault(headers, self.topic) or payload_fault(headers, body)
         if fault:
             self.complaints.append(f"{fault}: {headers} {body[:200]!r}")
             return fault
@@ -168,33 +149,6 @@ class ApnsServer:
         if head.get("kid") != self.key_id or claims["iss"] != self.team_id:
             return "InvalidProviderToken"
         return "" if self.clock() - _TOKEN_AGE_S < claims["iat"] <= self.clock() + 1 else "ExpiredProviderToken"
-
-
-def _header_fault(headers: dict[str, str], topic: str) -> str:
-    priorities = _PUSH_TYPES.get(headers.get("apns-push-type", ""))
-    if headers.get("apns-topic") != topic:
-        return "TopicDisallowed" if "apns-topic" in headers else "MissingTopic"
-    if priorities is None:
-        return "InvalidPushType"
-    if headers.get("apns-priority") not in priorities:
-        return "BadPriority"
-    if not _UUID.fullmatch(headers.get("apns-id", "")):
-        return "BadMessageId"
-    if not 0 < len(headers.get("apns-collapse-id", "").encode()) <= _COLLAPSE_LIMIT:
-        return "BadCollapseId"
-    return "" if headers.get("apns-expiration", "").isdigit() else "BadExpirationDate"
-
-
-def _payload_fault(headers: dict[str, str], body: bytes) -> str:
-    if len(body) > _PAYLOAD_LIMIT:
-        return "PayloadTooLarge"
-    try:
-        aps = json.loads(body)["aps"]
-    except (ValueError, KeyError, TypeError):
-        return "PayloadEmpty"
-    if headers["apns-push-type"] == "background":
-        return "" if aps == {"content-available": 1} else "InvalidPushType"
-    return "" if "alert" in aps else "PayloadEmpty"
 
 
 class _Machine(H2Connection):

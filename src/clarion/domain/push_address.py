@@ -47,8 +47,8 @@ def read_subscription(address: str) -> WebSubscription | None:
         return None
     if not isinstance(found, dict):
         return None
-    parts = [found.get(name) for name in WebSubscription._fields]
-    return WebSubscription(*parts) if all(isinstance(part, str) for part in parts) else None
+    parts = [part for name in WebSubscription._fields if isinstance(part := found.get(name), str)]
+    return WebSubscription(*parts) if len(parts) == len(WebSubscription._fields) else None
 
 
 def apns_token_fault(token: str) -> str | None:
