@@ -11,7 +11,9 @@ import httpx
 import pytest
 from tests.integration.http.conftest import Caller
 
+from clarion.application.ports.receipts import Inbound
 from clarion.bootstrap import App
+from clarion.domain.ids import Id
 from clarion.entrypoints.http.reference import document_of
 
 JSON = {"Content-Type": "application/json"}
@@ -180,8 +182,9 @@ GOLDEN = {
     "contacts": "id externalId email phone firstName lastName language timezone attributes consent status "
     "identities lastSeenAt createdAt updatedAt",
     "groups": "id name members createdAt",
-    "senders": "id name host port security username fromAddress maxConnections ratePerSecond "
-    "domainRates dailyCap warmUp pool weight shut createdAt updatedAt",
+    "senders": "id name channel provider host port security username settings fromAddress sms maxConnections "
+    "ratePerSecond domainRates dailyCap warmUp pool weight shut createdAt updatedAt",
+    "inbound-messages": "id senderId contactId from to text keyword occurredAt receivedAt",
     "keys": "id name permissions ownerEmail createdAt expiresAt lastUsedAt revokedAt",
     "suppressions": "id channel address reason source createdAt",
     "imports": "id state format group groupId problem bytesReceived rowsRead rowsCreated rowsUpdated rowsRejected "
@@ -192,8 +195,10 @@ GOLDEN = {
 }
 
 
-async def test_t43_answers_hold_these_fields_and_no_others(caller: Caller, closed_port: int) -> None:
-    await furnish(caller, closed_port)
+async def test_t43_answers_hold_these_fields_and_no_others(caller: Caller, closed_port: int, app: App) -> None:
+    theirs = await furnish(caller, closed_port)
+    written = Inbound(Id(bytes.fromhex(theirs["senderId"])), "e1", "+12025550101", "", "hello")
+    await app.inbox.put([written])
     for noun, fields in GOLDEN.items():
         items = (await caller.get(f"/{noun}")).json()["data"]["items"]
         assert items, noun

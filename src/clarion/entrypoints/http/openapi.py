@@ -24,14 +24,16 @@ Schema = dict[str, Any]
 
 _TAGS: Final = {
     "contacts": "People: addresses, attributes, language, time zone and consent.",
+    "devices": "Where push messages reach a contact.",
     "fields": "What attributes of contacts are called, and which values they take.",
     "groups": "Static sets of contacts.",
     "segments": "Stored rules that select contacts.",
     "imports": "Many contacts at once, streamed from a file.",
-    "senders": "Configured ways out: SMTP relays.",
+    "senders": "Configured ways out: mail servers, message centres, and providers of SMS and push.",
     "campaigns": "What to say, to whom and when; and everything that happens to it.",
     "executions": "Calls that set messages going: with recipients of their own, or for an audience.",
     "runs": "Executions of a campaign, and each recipient of them.",
+    "inbound messages": "What people wrote to us.",
     "suppressions": "Addresses that must not be written to.",
     "notices": "What the people of the account should hear of without asking.",
     "keys": "API keys.",
@@ -90,10 +92,8 @@ def document(operations: Iterable[Operation], dialects: Sequence[Mounted] = ()) 
         },
         "servers": [{"url": "/", "description": "This server"}],
         "security": [{"bearer": []}, {"apiKey": []}],
-        "tags": [
-            *({"name": name, "description": about} for name, about in _TAGS.items()),
-            *(parts.tag for parts in spoken),
-        ],
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()]
+        + [parts.tag for parts in spoken],
         "paths": paths,
         "components": {
             "schemas": schemas | {name: schema for parts in spoken for name, schema in parts.schemas.items()},
