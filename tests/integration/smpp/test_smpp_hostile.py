@@ -102,6 +102,27 @@ async def _dropping(far: Far) -> None:
     far.close()
 
 
+async def test_a_session_that_ends_as_it_begins_is_followed_by_another() -> None:
+    sessions = 0
+
+    async def story(far: Far) -> None:
+        nonlocal sessions
+        sessions += 1
+        asked = await far.hear(pdu.BIND_TRANSCEIVER)
+        far.say(unit(pdu.BIND_TRANSCEIVER_RESP, asked.sequence, b"far\0"))
+        if sessions < 4:
+            far.say(b"\xff" * 16)
+            return
+        (sequence,) = await far.submits(1)
+        far.say(took(sequence))
+
+    async with centre(story) as port, smpp(port) as channel:
+        channel.stay()
+        while sessions < 4:
+            await asyncio.sleep(0.01)
+        assert (await sent_through(channel, [sms(number(1))]))[0].verdict is Verdict.SENT
+
+
 @pytest.mark.parametrize("story", [_silent, _babbling, _hanging_up, _not_acknowledging, _dropping])
 async def test_who_cannot_be_bound_to_is_sent_nothing(story: Callable[[Far], Awaitable[None]]) -> None:
     async with centre(story) as port, smpp(port) as channel:

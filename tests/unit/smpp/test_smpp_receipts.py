@@ -108,6 +108,7 @@ def test_a_receipt_in_ucs2_has_the_same_words() -> None:
         ("0000ab12", Notation.AS_IS, "AB12", Notation.AS_IS),
         ("43794", Notation.DECIMAL, "0xAB12", Notation.HEX),
         ("0012", Notation.AS_IS, "12", Notation.AS_IS),
+        ("7" * 100, Notation.AS_IS, "7" * 64, Notation.AS_IS),
         ("no-number", Notation.HEX, "No-Number ", Notation.HEX),
     ],
 )

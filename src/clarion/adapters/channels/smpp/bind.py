@@ -84,6 +84,9 @@ class Bind:
             if self._stage == _BINDING:
                 self._stage = _CLOSED
                 connection.transport.abort()
+        if self._stage == _CLOSED:
+            # Bound and lost before anybody could look.
+            raise OpeningFailed(Outcome.retry(Reason.CONNECTION_FAILED, "the centre ended the session at once"))
 
     def _on_bound(self, status: int) -> None:
         if self._stage != _BINDING or self._bound.done():

@@ -17,6 +17,8 @@ from clarion.application.ports.receipts import ReceiptState
 from clarion.domain.outcome import Reason
 from clarion.domain.providers.smpp import Notation
 
+_ID_LIMIT: Final = 64
+"""Characters of a message_id (§5.2.23); what a centre writes beyond them is cut off here and there alike."""
 _KIND: Final = 0x3C
 """§5.2.12: the bits of esm_class that say what a deliver_sm is."""
 _RECEIPTS: Final = frozenset({0x04, 0x20})
@@ -145,7 +147,7 @@ def canonical(given: str, notation: Notation) -> str:
 
     Centres answer a submit_sm with `0000AB12` and write `id:43794` in its receipt.
     """
-    given = given.strip().lower()
+    given = given.strip().lower()[:_ID_LIMIT]
     if notation is not Notation.AS_IS:
         try:
             return str(int(given, 16 if notation is Notation.HEX else 10))
