@@ -17,6 +17,13 @@ from clarion.domain.campaign import AudienceCount, Campaign, ChannelPolicy, Part
 from clarion.domain.channel import ChannelName
 from clarion.domain.segment import Rule
 
+_MANY: Final = 20_000
+"""People of an audience from which on their lists and devices are read as a whole."""
+# The planner knows little of a young table, and would compare everybody with everything.
+_JOIN_BY_HASH: Final = """
+SELECT current_setting('enable_nestloop'), set_config('enable_nestloop', 'off', true)
+"""
+_JOIN_AS_BEFORE: Final = "SELECT set_config('enable_nestloop', $1, true)"
 _GROUPS_APART: Final = 8
 """Groups that are counted one by one; more are put together and sorted."""
 
@@ -138,15 +145,30 @@ async def count(
         counted = [PartCount(ChannelName.EMAIL, selected, selected - blocked) for _ in parts]
         return AudienceCount(selected, selected - blocked, tuple(counted)), snapshot
     ways = await reach.ways_of(connection, parts)
-    query, values = counting_parts(account_id, campaign, rules, ways)
-    # Not fetchrow: the driver asks for one row only, and the server then uses one process only.
-    ((selected, eligible, snapshot, *figures),) = await connection.fetch(query, *values)
+    are_many = bool(rules) or await _are_many(connection, account_id, campaign)
+    query, values = counting_parts(account_id, campaign, rules, ways, reads_all=are_many)
+    async with connection.transaction():
+        before = await connection.fetchval(_JOIN_BY_HASH) if are_many else None
+        # Not fetchrow: the driver asks for one row only, and the server then uses one process only.
+        ((selected, eligible, snapshot, *figures),) = await connection.fetch(query, *values)
+        if before is not None:
+            await connection.execute(_JOIN_AS_BEFORE, before)
     pairs = zip(parts, figures[::2], figures[1::2], strict=True)
     return AudienceCount(selected, eligible, tuple(PartCount(part.channel, *pair) for part, *pair in pairs)), snapshot
 
 
+async def _are_many(connection: Connection, account_id: bytes, campaign: Campaign) -> bool:
+    """Whether the groups and the named contacts are so many that everything is read as a whole for them."""
+    named = _count_named(campaign)
+    if named is None:
+        return False
+    typed = "($1::bytea, $2::bytea[], $3::bytea[]) IS NULL"
+    row = await connection.fetchrow(f"SELECT ({named}), {typed}", *_of(account_id, campaign))
+    return row is not None and row[0] > _MANY
+
+
 def counting_parts(
-    account_id: bytes, campaign: Campaign, rules: Sequence[Rule], ways: Sequence[Way]
+    account_id: bytes, campaign: Campaign, rules: Sequence[Rule], ways: Sequence[Way], *, reads_all: bool
 ) -> tuple[str, list[Any]]:
     """As `counting`, for a campaign of any parts: everyone is looked at once, on every channel.
 
@@ -162,6 +184,7 @@ def counting_parts(
         campaign=f"${first + 1}::bytea",
         apps=f"${first + 2}::text[]",
         platforms=f"${first + 3}::text[]",
+        reads_all=reads_all,
     )
     if reach.has_push(ways):
         values += [[way.app for way in ways], [way.platform for way in ways]]

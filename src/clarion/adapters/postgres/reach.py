@@ -34,7 +34,8 @@ class Way:
 class Places:
     """Where the parameters of a statement stand. `apps` and `platforms` are arrays by part, read for push only.
 
-    A statement with a `cursor` is about a slice behind it, one without about a whole audience.
+    A statement with a `cursor` is about a slice behind it, one without about a whole audience. One that `reads_all` is
+    about so many that their lists and devices are read as a whole, and not looked up for each.
     """
 
     account: str
@@ -43,6 +44,7 @@ class Places:
     apps: str
     platforms: str
     cursor: str | None = None
+    reads_all: bool = False
 
 
 async def ways_of(connection: Connection, senders: Sequence[tuple[ChannelName, Id]]) -> list[Way]:
@@ -78,7 +80,7 @@ LEFT JOIN LATERAL (
     SELECT address_key FROM campaign_suppression
     WHERE campaign_id = {campaign} AND channel = '{channel}' AND address_key = {key} LIMIT 1) AS {channel}_q ON true"""
 
-# The same for a slice that is written to by email alone, where the planner may choose.
+# The same for very many, and for a slice that is written to by email alone, where the planner may choose.
 _JOINED: Final = """
 LEFT JOIN suppression AS {channel}_p
        ON {channel}_p.account_id = {account} AND {channel}_p.channel = '{channel}' AND {channel}_p.address_key = {key}
@@ -92,16 +94,16 @@ LEFT JOIN campaign_suppression AS {channel}_q
 _PUSH_REFUSAL: Final = """
 CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
      WHEN c.status <> 'active' THEN 'contact_blocked'
-     WHEN held.devices = 0 THEN 'no_address'
+     WHEN coalesce(held.devices, 0) = 0 THEN 'no_address'
      WHEN {category} = 'marketing' AND c.consent_push IS FALSE THEN 'no_consent'
      WHEN held.barred = held.devices THEN CASE WHEN held.unsubscribed THEN 'unsubscribed' ELSE 'suppressed' END END"""
 
 # index: device_by_contact, suppression_pkey, campaign_suppression_pkey. By nothing but the person, for the same reason.
 _DEVICES: Final = """
-SELECT count(*) AS devices, count(*) FILTER (WHERE {barred}) AS barred,
+SELECT {who}count(*) AS devices, count(*) FILTER (WHERE {barred}) AS barred,
        bool_and(push_q.address_key IS NOT NULL OR push_p.reason = 'unsubscribed') AS unsubscribed{by_part}
 FROM device AS d {listed}
-WHERE d.contact_id = s.contact_id AND d.retired_at IS NULL AND ({served})"""
+WHERE {whose} AND d.retired_at IS NULL AND ({served}) {group}"""
 _BARRED: Final = "(push_p.reason IS NOT NULL OR push_q.address_key IS NOT NULL)"
 _ADDRESS: Final = {ChannelName.EMAIL: ("email", "c.email_key"), ChannelName.SMS: ("phone", "c.phone")}
 
@@ -128,7 +130,8 @@ def people(ways: Sequence[Way], policy: ChannelPolicy, source: str, places: Plac
             columns.append(f"c.{address}")
             columns.append(_REFUSAL.format(address=address, channel=channel, category=places.category))
             columns[-1] += f" AS {channel}_refusal"
-            joins.append(_listed(channel, key, places, _JOINED if places.cursor and len(channels) == 1 else _LISTED))
+            may_choose = places.reads_all or (places.cursor and len(channels) == 1)
+            joins.append(_listed(channel, key, places, _JOINED if may_choose else _LISTED))
     if has_push(ways) and places.cursor is None:
         columns += [
             f"held.{name}_{place}"
@@ -137,7 +140,7 @@ def people(ways: Sequence[Way], policy: ChannelPolicy, source: str, places: Plac
             for name in ("devices", "barred")
         ]
     # Everyone of a slice stands behind its cursor; without saying so, a merge would read the contacts of all before.
-    behind = f" AND c.id > {places.cursor}" if places.cursor else ""
+    behind = f" AND c.id > {places.cursor}" if places.cursor else f" AND c.account_id = {places.account}"
     query = f"""
     SELECT {", ".join(columns)}
     FROM {source} AS s JOIN contact AS c ON c.id = s.contact_id{behind}{"".join(joins)} {condition}"""
@@ -161,7 +164,7 @@ def serves(place: int, places: Places) -> str:
 
 def listed_devices(places: Places) -> str:
     """The joins of a device `d` to the lists of suppressions."""
-    return _listed(ChannelName.PUSH, "d.token", places)
+    return _listed(ChannelName.PUSH, "d.token", places, _JOINED if places.reads_all else _LISTED)
 
 
 def leads_push(place: int, ways: Sequence[Way]) -> bool:
@@ -188,5 +191,10 @@ def _held(ways: Sequence[Way], places: Places) -> str:
         by_part="" if places.cursor else by_part,
         listed=listed_devices(places),
         served=" OR ".join(f"({serves(place, places)})" for place in pushing),
+        who="d.contact_id, " if places.reads_all else "",
+        whose=f"d.account_id = {places.account}" if places.reads_all else "d.contact_id = s.contact_id",
+        group="GROUP BY d.contact_id" if places.reads_all else "",
     )
+    if places.reads_all:
+        return f"\nLEFT JOIN ({query}) AS held ON held.contact_id = s.contact_id"
     return f"\nLEFT JOIN LATERAL ({query}) AS held ON true"
