@@ -30,7 +30,8 @@ ON CONFLICT (sender_id, event_id) DO NOTHING
 # index: inbound_message_unread.
 _HAS_UNREAD: Final = "SELECT EXISTS (SELECT FROM inbound_message WHERE NOT is_read)"
 
-_BY_KEY: Final = f"SELECT {BY_KEY}"
+# Whom to cancel is found by a partial index, all of which a plan that was made while it was empty would read.
+_BY_KEY: Final = f"SELECT {BY_KEY}, set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 # index: inbound_message_unread, account_pkey, contact_by_phone, contact_identity_pkey. Whoever comes second waits for
 # the first, so that of two words of one person the later one is obeyed last.

@@ -36,10 +36,10 @@ WHERE receipt.due_at IS NULL
 
 BY_KEY: Final = """
 set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)
+set_config('enable_seqscan', 'off', true)
 """
 """Until the transaction ends every row is looked up by its key, however few rows a table had when it was last analysed
-or when a statement was planned for the first time."""
+or when a statement was planned."""
 
 # index: receipt_due.
 _HAS_DUE: Final = "SELECT EXISTS (SELECT FROM receipt WHERE due_at <= now())"
