@@ -26,16 +26,23 @@ r.selected_count, r.snapshot_done, r.started_at, r.finished_at, r.test_address, 
 r.removed_at, r.channel, r.sender_id, {HINDRANCES.format(row="r", active="sending")}
 """
 
-# index: run_pkey, run_by_lead. By the id of any part.
+# index: run_pkey, run_by_lead. The first part, and those that name it.
+_PARTS: Final = """
+CROSS JOIN LATERAL (
+    SELECT * FROM run WHERE id = lead.id UNION ALL SELECT * FROM run WHERE part_of = lead.id
+) AS r
+"""
+
+# index: run_pkey. By the id of any part.
 _GET: Final = f"""
 SELECT lead.id AS lead, {_COLUMNS}
 FROM (SELECT coalesce(part_of, id) AS id FROM run WHERE account_id = $1 AND id = $2) AS lead
-JOIN run AS r ON r.id = lead.id OR r.part_of = lead.id
+{_PARTS}
 JOIN campaign AS c ON c.id = r.campaign_id
 ORDER BY r.id
 """
 
-# index: run_by_account; run_pkey and run_by_lead for each of the page.
+# index: run_by_account.
 _LIST: Final = f"""
 SELECT lead.id AS lead, {_COLUMNS}
 FROM (
@@ -43,7 +50,7 @@ FROM (
     WHERE account_id = $1 AND id > $2 AND ($3::bytea IS NULL OR campaign_id = $3) AND part_of IS NULL
     ORDER BY id LIMIT $4
 ) AS lead
-JOIN run AS r ON r.id = lead.id OR r.part_of = lead.id
+{_PARTS}
 JOIN campaign AS c ON c.id = r.campaign_id
 ORDER BY lead.id, r.id
 """
