@@ -138,6 +138,17 @@ def test_the_kind_of_an_originator_follows_from_its_shape(originator: str, kind:
     assert (submit.source_addr_ton, submit.source_addr_npi) == kind
 
 
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(None, ""), (60, "000000000100000R"), (3_661, "000000010101000R"), (604_800, "000007000000000R")],
+)
+def test_a_validity_is_said_as_a_length_of_time(seconds: int | None, written: str) -> None:
+    (body,) = Submissions(account(1, validity_seconds=seconds)).bodies(sms("+4915112345678"))
+    submit = smpp34.decode(unit(pdu.SUBMIT_SM, 1, body))
+    assert isinstance(submit, smpp34.SubmitSm)
+    assert (submit.validity_period, submit.schedule_delivery_time) == (written, "")
+
+
 def test_parts_of_the_same_delivery_have_the_same_reference_each_time() -> None:
     submissions = Submissions(account(1))
     once, again = (submissions.bodies(sms("+4915112345678", "a" * 400, key="k-1")) for _ in range(2))

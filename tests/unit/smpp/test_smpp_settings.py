@@ -40,6 +40,8 @@ def test_a_good_account_has_no_problem(changes: dict[str, object]) -> None:
         ({"service_type": "x" * 6}, "settings.serviceType", "pattern"),
         ({"window": 0}, "settings.window", "range"),
         ({"window": 1001}, "settings.window", "range"),
+        ({"validity_seconds": 59}, "settings.validitySeconds", "range"),
+        ({"validity_seconds": 604_801}, "settings.validitySeconds", "range"),
         ({"short_code_ton": 256}, "settings.shortCodeTon", "range"),
         ({"short_code_npi": -1}, "settings.shortCodeNpi", "range"),
         ({"max_connections": 0}, "settings.maxConnections", "range"),

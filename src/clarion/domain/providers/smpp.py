@@ -23,6 +23,9 @@ from clarion.domain.providers.provider import (
 )
 
 WINDOW_LIMIT: Final = 1_000
+VALIDITY_LEAST: Final = 60
+VALIDITY_LIMIT: Final = 7 * 86_400
+"""Networks seldom keep a message for longer."""
 
 
 class Concatenation(StrEnum):
@@ -50,7 +53,7 @@ class SmppBind:
 
     `window` is how many submit_sm of a bind may wait for their answer. `trusted_network` says that the way there is a
     private one, so that the login may go without TLS. `ca_file` names a PEM file of the authorities to trust instead of
-    the system's.
+    the system's. `validity_seconds` is for how long the centre tries, None as long as it does by itself.
     """
 
     name: ClassVar[ProviderName] = ProviderName.SMPP
@@ -67,6 +70,7 @@ class SmppBind:
     max_connections: int = 1
     window: int = 100
     concatenation: Concatenation = Concatenation.UDH
+    validity_seconds: int | None = None
     short_code_ton: int = 3
     short_code_npi: int = 0
     answer_ids: Notation = Notation.AS_IS
@@ -89,6 +93,8 @@ class SmppBind:
                 yield from _ascii_problems(field, text, limit)
         if not 1 <= self.window <= WINDOW_LIMIT:
             yield Problem("settings.window", "range", f"1 to {WINDOW_LIMIT}")
+        if self.validity_seconds is not None and not VALIDITY_LEAST <= self.validity_seconds <= VALIDITY_LIMIT:
+            yield Problem("settings.validitySeconds", "range", f"{VALIDITY_LEAST:,} to {VALIDITY_LIMIT:,} seconds")
         for field, number in (
             ("settings.shortCodeTon", self.short_code_ton),
             ("settings.shortCodeNpi", self.short_code_npi),

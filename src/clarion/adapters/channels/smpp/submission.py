@@ -40,9 +40,9 @@ class Submissions:
     def __init__(self, bind: SmppBind) -> None:
         self._bind = bind
         self._fronts: dict[str, bytes] = {}
-        # protocol_id, priority_flag, schedule_delivery_time, validity_period: the centre's own; then a receipt is
-        # wanted whatever the end (§5.2.17), and nothing is replaced.
-        self._middle = b"\0\0\0\0\x01\0"
+        # protocol_id, priority_flag and schedule_delivery_time are the centre's own; after the validity a receipt is
+        # wanted, whatever the end (§5.2.17), and nothing is replaced.
+        self._middle = b"\0\0\0" + c_string(_validity(bind.validity_seconds)) + b"\x01\0"
 
     def bodies(self, message: WireSms) -> list[bytes]:
         """The bodies of the submit_sm that carry a message, in the order of its parts.
@@ -91,3 +91,13 @@ class Submissions:
         if originator.isascii() and originator.isdigit():
             return bytes((self._bind.short_code_ton, self._bind.short_code_npi))
         return _ALPHANUMERIC
+
+
+def _validity(seconds: int | None) -> str:
+    """A validity_period in the relative format (§7.1.1.2): years, months, days, hours, minutes, seconds, tenths."""
+    if seconds is None:
+        return ""
+    minutes, left = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"0000{days:02}{hours:02}{minutes:02}{left:02}000R"
