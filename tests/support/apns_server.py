@@ -169,7 +169,11 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: ApnsServer) -> None:
         self._server = server
         config = H2Configuration(
-            client_side=False, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+            client_side=False,
+            header_encoding=None,
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+            validate_inbound_headers=False,  # what matters is checked below
         )
         self._machine = _Machine(config)
         self._machine.encoder = RepeatingEncoder()
