@@ -108,6 +108,10 @@ async def test_a_message_for_people_nobody_looks_up_uses_nothing_of_a_contact(da
     assert [(p.field, p.rule) for p in refused.value.problems] == [("message.email", "contextOnly")]
     changed = await change(made, kind=CampaignKind.TRIGGERED, high_throughput=True, email=CONTEXT_ONLY)
     assert changed.high_throughput
+    for said in ({"sms": SmsContent(text="{{ contact.phone }}")}, {"push": PushContent(body="{{ contact.phone }}")}):
+        with pytest.raises(Invalid) as refused:
+            await change(made, **said)
+        assert [problem.rule for problem in refused.value.problems] == ["contextOnly"]
     with pytest.raises(Invalid):
         await change(made, email=stage.EMAIL)
 

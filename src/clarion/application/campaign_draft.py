@@ -137,8 +137,8 @@ def _content_problems(campaign: Campaign, draft: CampaignDraft, links: Links) ->
         problems += check_content(campaign.email, campaign.category, links, is_context_only=campaign.high_throughput)
     if campaign.sms and (draft.sms or draft.high_throughput is True):
         problems += sms_problems(campaign.sms, is_context_only=campaign.high_throughput)
-    if isinstance(draft.push, PushContent):
-        problems += push_problems(draft.push)
+    if campaign.push and (draft.push or draft.high_throughput is True):
+        problems += push_problems(campaign.push, is_context_only=campaign.high_throughput)
     return problems
 
 

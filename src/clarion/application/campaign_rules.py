@@ -6,7 +6,7 @@ Takes the campaign as it would be with a draft over it and yields every problem.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from clarion.domain.campaign import Campaign, CampaignKind, Category
 from clarion.domain.content import PushContent, SmsContent
 from clarion.domain.errors import Problem
 from clarion.rendering.push_plan import content_problems as push_content_problems
+from clarion.rendering.push_texts import PushTexts
 from clarion.rendering.sms_plan import content_problems, names_of
 
 NAME_LIMIT: Final = 255
@@ -78,18 +79,26 @@ def sms_problems(sms: SmsContent, *, is_context_only: bool = False) -> Iterator[
     problems = content_problems(sms)
     yield from problems
     if is_context_only and not problems:
-        of_contacts = [name for name in names_of(sms) if name.partition(".")[0] == "contact"]
-        if of_contacts:
-            message = f"nobody is looked up for it, and it uses {', '.join(of_contacts[:10])}"
-            yield Problem("message.sms", "contextOnly", message)
+        yield from _looked_up("message.sms", names_of(sms))
 
 
-def push_problems(push: PushContent) -> Iterator[Problem]:
-    """What is wrong with a push message; a silent one may have no words."""
+def push_problems(push: PushContent, *, is_context_only: bool = False) -> Iterator[Problem]:
+    """What is wrong with a push message; a silent one may have no words. The same of `is_context_only`."""
     if not push.body and not push.silent:
         yield Problem("message.push.body", "minLength", "must not be empty unless it is silent")
-    yield from push_content_problems(push)
+    problems = list(push_content_problems(push))
+    yield from problems
     yield from extras_problems(push.extras, "message.push.extras")
+    texts = PushTexts.read(push, {}, []) if is_context_only and not problems else None
+    if texts is not None:
+        yield from _looked_up("message.push", sorted(texts.variables))
+
+
+def _looked_up(field: str, names: Iterable[str]) -> Iterator[Problem]:
+    """What a message of contacts uses that nobody is looked up for."""
+    if of_contacts := [name for name in names if name.partition(".")[0] == "contact"]:
+        message = f"nobody is looked up for it, and it uses {', '.join(of_contacts[:10])}"
+        yield Problem(field, "contextOnly", message)
 
 
 def extras_problems(extras: Mapping[str, Any], field: str = "extras", limit: int = EXTRAS_LIMIT) -> Iterator[Problem]:
