@@ -20,6 +20,7 @@ from tests.crash.witness import LETTER
 from tests.support.database import Databases
 
 from clarion.domain.campaign import Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent
 
 TIERS = {"P": 1, "N": 20, "R": 100}
@@ -47,12 +48,15 @@ class Row:
     scheduler: tuple[str, ...] = ()
     leaves: Uncertain = Uncertain.NOBODY
     recipients: int = 24
+    channel: ChannelName = ChannelName.EMAIL
     local_part: str = "person."
     email: EmailContent = field(default=LETTER, repr=False)
 
     @property
     def kinds(self) -> tuple[Category, ...]:
-        """The kinds of mail to try it with: where nobody is uncertain they go the same way."""
+        """The kinds of message to try it with: where nobody is uncertain they go the same way, as channels do."""
+        if self.channel is not ChannelName.EMAIL:
+            return (Category.MARKETING if self.channel is ChannelName.SMS else Category.TRANSACTIONAL,)
         return (Category.MARKETING,) if self.leaves is Uncertain.NOBODY else tuple(Category)
 
 
@@ -74,12 +78,23 @@ TABLE = (
     Row("F10", worker=("after_settle:kill",)),
     Row("F11", ("after_intent:kill",), ("before_recovery:kill@4",), Uncertain.NONE_ARRIVED),
     Row("F11", ("after_intent:kill",), ("after_recovery:kill",), Uncertain.NONE_ARRIVED),
-    Row("F12", scheduler=("before_closing:kill",)),
-    Row("F12", scheduler=("after_closing:kill",)),
+    Row("F12", scheduler=("before_closing:kill",), local_part="slow2+"),
+    Row("F12", scheduler=("after_closing:kill",), local_part="slow2+"),
     Row("F17", scheduler=("before_slice:kill@2",), recipients=1_500),
     Row("F17", scheduler=("before_slice_commit:kill@2",), recipients=1_500),
     Row("F17", scheduler=("after_slice:kill",), recipients=1_500),
 )
+OTHERS = tuple(
+    Row(fault, worker=(f"{point}:kill",), leaves=leaves, channel=channel)
+    for channel in (ChannelName.SMS, ChannelName.PUSH)
+    for fault, point, leaves in (
+        ("F04", "before_connect", Uncertain.NONE_ARRIVED),
+        ("F06", "before_dot", Uncertain.NONE_ARRIVED),
+        ("F07", "after_dot", Uncertain.SOME_ARRIVED),
+        ("F08", "after_answers", Uncertain.ALL_ARRIVED),
+    )
+)
+"""What only the wire can tell, for text messages over SMPP and pushes over HTTP/2."""
 TWICE = Row("F13", worker=("after_answers:kill", "after_answers:kill"), leaves=Uncertain.ALL_ARRIVED)
 """The same messages lost with two workers: uncertain for good, and never written to a third time."""
 
@@ -96,7 +111,7 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
         scenario
         for _ in range(TIERS[tier])
         for scenario in (
-            *(_row(row, category, chance, databases) for row in TABLE for category in row.kinds),
+            *(_row(row, category, chance, databases) for row in (*TABLE, *OTHERS) for category in row.kinds),
             _row(TWICE, Category.TRANSACTIONAL, chance, databases),
             *(uploads.killed_at(point, databases) for point in uploads.POINTS),
         )
@@ -115,6 +130,7 @@ async def _row(row: Row, category: Category, chance: random.Random, databases: D
         local_part=row.local_part,
         connections=CONNECTIONS,
         email=row.email,
+        channel=row.channel,
     ) as site:
         dying = [
             asyncio.create_task(_succession(site, "worker", row.worker)),
@@ -127,7 +143,7 @@ async def _row(row: Row, category: Category, chance: random.Random, databases: D
         for problem in _differences(row, category, verdict):
             verdict.complain(problem)
         words = " ".join((*row.worker, *row.scheduler))
-        return Report.of(verdict, seconds, f"{row.fault} {words} ({category})")
+        return Report.of(verdict, seconds, f"{row.fault} {words} ({row.channel}, {category})")
 
 
 async def _succession(site: Ground, role: str, deaths: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""SMTP: a relay for email. Where to read next: `adapters/channels/smtp`."""
+"""SMTP: a relay for email. Settings only; the password is sealed by `adapters/sealing`.
+
+Where to read next: `adapters/channels/smtp`.
+"""
 
 from __future__ import annotations
 
