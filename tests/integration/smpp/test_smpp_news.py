@@ -53,11 +53,13 @@ async def test_parts_of_a_message_are_put_together_or_kept_alone(centre: Centre)
         channel.stay()
         await centre.until("open", 1)
         # The commands of the centre come one by one, so the parts go out by hand.
-        octets = b"".join(raw_part(2 - n, n + 1, (b"Hello, ", b"world")[1 - n]) for n in range(2))
+        last, first = raw_part(2, 1, b"world"), raw_part(1, 2, b"Hello, ")
+        # In the wrong order, one of them twice, and another message under the same reference in between.
+        octets = last + raw_part(2, 3, b"world") + raw_part(2, 4, b"stranger") + first
         await centre.ask("write", octets.hex())
-        await tray.until(1)
+        await tray.until(2)
         assert await centre.deliver(b"\x05\x00\x03\x07\x02\x01alone", **people) == 0
-    assert [one.text for one in tray.inbound] == ["Hello, world", "alone"]
+    assert [one.text for one in tray.inbound] == ["stranger", "Hello, world", "alone"]
 
 
 def raw_part(part: int, sequence: int, text: bytes) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from clarion.adapters.channels.smpp import pdu, statuses
-from clarion.adapters.channels.smpp.alphabets import place_of, text_of, words_of
+from clarion.adapters.channels.smpp.alphabets import Place, place_of, text_of, words_of
 from clarion.adapters.channels.smpp.pdu import Garbled, Message, Pdu
 from clarion.adapters.channels.smpp.receipts import is_marked, is_meant, read_receipt
 from clarion.adapters.channels.smpp.timers import Timers
@@ -76,11 +76,20 @@ class _Held(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Part:
+    """One part of a long message, and the units it came in: one, or more when it was delivered again."""
+
+    message: Message
+    text: str
+    units: list[Pdu]
+
+
+@dataclass(slots=True)
 class _Partial:
-    """The parts that have come of one long message."""
+    """The parts that have come of one long message, by number."""
 
     since: float
-    parts: dict[int, tuple[Pdu, Message, str]] = field(default_factory=dict)
+    parts: dict[int, _Part] = field(default_factory=dict)
 
 
 class Incoming:
@@ -114,39 +123,46 @@ class Incoming:
         if is_marked(message):
             self._hold(_Held(self._desk.receipt_of(message, words_of(message)), (unit,)))
             return
-        text = text_of(message)
         place = place_of(message)
-        if place is None or len(self._partial) >= _PARTIAL_LIMIT:
-            desk = self._desk
-            news = desk.receipt_of(message, text) if is_meant(message, text) else desk.message_of(message, text)
-            self._hold(_Held(news, (unit,)))
-            return
-        key = (message.source, message.destination, place.reference, place.total)
-        partial = self._partial.setdefault(key, _Partial(now))
-        twin = partial.parts.get(place.number)
-        if twin is not None:
-            self._answer((twin[0],), statuses.TRY_AGAIN)
-        partial.parts[place.number] = (unit, message, text)
-        if len(partial.parts) == place.total:
-            self._put_together(self._partial.pop(key))
+        part = _Part(message, text_of(message), [unit])
+        if place is not None and len(self._partial) < _PARTIAL_LIMIT:
+            self._lay_by(part, place, now)
+        elif is_meant(message, part.text):
+            self._hold(_Held(self._desk.receipt_of(message, part.text), (unit,)))
+        else:
+            self._hold_alone(part)
 
     def check(self, now: float) -> None:
         """Lets go of parts that have waited long enough for the others: a centre may deliver them one by one."""
         for key, partial in list(self._partial.items()):
             if now - partial.since > self._timers.assemble:
                 del self._partial[key]
-                for unit, message, text in partial.parts.values():
-                    self._hold(_Held(self._desk.message_of(message, text), (unit,)))
+                for part in partial.parts.values():
+                    self._hold_alone(part)
 
     def end(self) -> None:
         """The session is gone: the centre delivers again what was not answered."""
         self._has_ended = True
         self._partial.clear()
 
-    def _put_together(self, partial: _Partial) -> None:
-        parts = [partial.parts[number] for number in sorted(partial.parts)]
-        text = "".join(text for _, _, text in parts)
-        self._hold(_Held(self._desk.message_of(parts[0][1], text), tuple(unit for unit, _, _ in parts)))
+    def _lay_by(self, part: _Part, place: Place, now: float) -> None:
+        """Keeps a part until the others have come."""
+        key = (part.message.source, part.message.destination, place.reference, place.total)
+        partial = self._partial.setdefault(key, _Partial(now))
+        known = partial.parts.setdefault(place.number, part)
+        if known.text != part.text:
+            # Another message under the same reference: neither may swallow the other.
+            self._hold_alone(part)
+        elif known is not part:
+            known.units += part.units
+        elif len(partial.parts) == place.total:
+            del self._partial[key]
+            parts = [partial.parts[number] for number in sorted(partial.parts)]
+            whole = _Part(parts[0].message, "".join(one.text for one in parts), [u for one in parts for u in one.units])
+            self._hold_alone(whole)
+
+    def _hold_alone(self, part: _Part) -> None:
+        self._hold(_Held(self._desk.message_of(part.message, part.text), tuple(part.units)))
 
     def _hold(self, held: _Held) -> None:
         self._waiting.append(held)
