@@ -18,7 +18,9 @@ from types import MappingProxyType
 from typing import Any
 
 from tests.conftest import TEST_KEY
+from tests.crash import channels
 from tests.crash.observer import Observer
+from tests.crash.reader import Centre, PushService
 from tests.crash.supervisor import Supervisor
 from tests.crash.verdict import Verdict
 from tests.crash.witness import LETTER, Witness
@@ -28,6 +30,7 @@ from tests.support.database import Databases, opened
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import runs
 from clarion.domain.campaign import Category
+from clarion.domain.channel import ChannelName
 from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
 
@@ -45,7 +48,7 @@ class Ground:
 
     url: str
     database: PostgresDatabase
-    witness: Witness
+    witness: Witness | Centre | PushService
     scene: scene.Scene
     category: Category
     supervisor: Supervisor
@@ -133,14 +136,19 @@ async def ground(
     connections: int = CONNECTIONS,
     email: EmailContent = LETTER,
     env: Mapping[str, str] = MappingProxyType({}),
+    channel: ChannelName = ChannelName.EMAIL,
+    faults: Mapping[str, range] = MappingProxyType({}),
 ) -> AsyncIterator[Ground]:
-    """Makes the ground for one run; at the end of the block no process and no database is left of it."""
+    """Makes the ground for one run; at the end of the block no process and no database is left of it.
+
+    What a mail server does to whom is asked for by `local_part`, what others do by `faults`.
+    """
     url = await databases.create_migrated()
     with tempfile.TemporaryDirectory(prefix="clarion-crash-") as name:
         folder = Path(name)
         log = folder / "processes.log"
         log.touch()
-        async with Witness() as witness, opened(url) as database:
+        async with _taker(channel, faults) as witness, opened(url) as database:
             made = await scene.build(
                 database,
                 recipients=recipients,
@@ -150,6 +158,17 @@ async def ground(
                 category=category,
                 email=email,
             )
+            if isinstance(witness, Centre):
+                made = await channels.by_sms(database, made, witness, category)
+            elif isinstance(witness, PushService):
+                made = await channels.by_push(database, made, witness, category)
             async with Supervisor(environment(url, folder, **env), log) as supervisor:
                 yield Ground(url, database, witness, made, category, supervisor, chance, log)
     await databases.drop(url)
+
+
+def _taker(channel: ChannelName, faults: Mapping[str, range]) -> Witness | Centre | PushService:
+    """Who takes the messages of a channel."""
+    if channel is ChannelName.SMS:
+        return Centre(faults)
+    return PushService(faults) if channel is ChannelName.PUSH else Witness()

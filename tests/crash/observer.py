@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import asyncpg
+from tests.crash.reader import Observed
 from tests.crash.verdict import FINAL_STATES, Row, Verdict
-from tests.crash.witness import Witness
 
 from clarion.domain.campaign import Category
 
@@ -46,7 +46,7 @@ async def without_intent(
 class Observer:
     """Watches one run on a connection of its own. `lease_s` bounds what may be left lying (I6)."""
 
-    def __init__(self, url: str, run_id: bytes, witness: Witness, category: Category, *, lease_s: float) -> None:
+    def __init__(self, url: str, run_id: bytes, witness: Observed, category: Category, *, lease_s: float) -> None:
         self._url = url
         self._run_id = run_id
         self._witness = witness

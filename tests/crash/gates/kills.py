@@ -1,4 +1,7 @@
-"""G1: workers are killed at random moments, for marketing (hold) and transactional mail (sent once more)."""
+"""G1: workers are killed at random moments, for marketing (hold) and transactional messages (sent once more).
+
+Email carries most of it; text messages and pushes go through the same, an eighth of the kills for each.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from tests.crash.report import Report
 from tests.support.database import Databases
 
 from clarion.domain.campaign import Category
+from clarion.domain.channel import ChannelName
 
 WORKERS = 3
 WINDOW = 200
@@ -22,26 +26,45 @@ ON_THE_WIRE = {Category.MARKETING: 3 * WINDOW, Category.TRANSACTIONAL: 8 * WINDO
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """So many kills during so many recipients, half of each for either kind of mail."""
+    """So many kills during so many recipients; of the email, half of each for either kind."""
 
     kills: int
     recipients: int
 
 
+ON_OTHERS = 8
+"""The share of kills and recipients that text messages and pushes have, each."""
 TIERS = {"P": Size(50, 5_000), "N": Size(1_000, 100_000), "R": Size(10_000, 1_000_000)}
 
 
 async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
-    """Both kinds beside each other: they share nothing but the machine."""
+    """Both kinds of email beside each other, then text messages and pushes: they share nothing but the machine."""
     size = TIERS[tier]
-    chances = {category: random.Random(chance.random()) for category in Category}
-    reports = await asyncio.gather(*(_shake(own, size, databases, category) for category, own in chances.items()))
-    return Report.merged(reports, kills=size.kills, recipients=size.recipients)
+    mail = Size(size.kills // 2, size.recipients // 2)
+    other = Size(size.kills // ON_OTHERS, size.recipients // ON_OTHERS)
+    reports = []
+    for part, channels in ((mail, (ChannelName.EMAIL,)), (other, (ChannelName.SMS, ChannelName.PUSH))):
+        chances = {(one, kind): random.Random(chance.random()) for one in channels for kind in _kinds(one)}
+        reports += await asyncio.gather(*(_shake(own, part, databases, *key) for key, own in chances.items()))
+    return Report.merged(
+        reports, kills=2 * (mail.kills + other.kills), recipients=2 * (mail.recipients + other.recipients)
+    )
 
 
-async def _shake(chance: random.Random, size: Size, databases: Databases, category: Category) -> Report:
-    kills, recipients = size.kills // 2, size.recipients // 2
-    async with ground(databases, chance, recipients=recipients, category=category, local_part=SLOW) as site:
+def _kinds(channel: ChannelName) -> tuple[Category, ...]:
+    """SMS is tried as marketing, push as transactional: what differs between them is no channel's."""
+    return {ChannelName.SMS: (Category.MARKETING,), ChannelName.PUSH: (Category.TRANSACTIONAL,)}.get(
+        channel, tuple(Category)
+    )
+
+
+async def _shake(
+    chance: random.Random, size: Size, databases: Databases, channel: ChannelName, category: Category
+) -> Report:
+    kills, recipients = size.kills, size.recipients
+    async with ground(
+        databases, chance, recipients=recipients, category=category, local_part=SLOW, channel=channel
+    ) as site:
         site.supervisor.keep(worker=WORKERS, scheduler=1)
         observer = await site.start()
         killed = await _kill_on_the_way(site, observer, kills, recipients)
@@ -52,7 +75,8 @@ async def _shake(chance: random.Random, size: Size, databases: Databases, catego
         if killed < kills:
             verdict.complain(f"only {killed} of {kills} kills found the run under way")
         per_kill = round(verdict.duplicates / max(killed, 1), 1)
-        return Report.of(verdict, seconds, category.value, kills=killed, duplicates_per_kill=per_kill)
+        name = category.value if channel is ChannelName.EMAIL else f"{channel} {category}"
+        return Report.of(verdict, seconds, name, kills=killed, duplicates_per_kill=per_kill)
 
 
 async def _kill_on_the_way(site: Ground, observer: Observer, kills: int, recipients: int) -> int:

@@ -17,6 +17,7 @@ from tests.support.database import Databases
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.ports.batches import ClaimedBatch, Turn
 from clarion.domain.campaign import Lane
+from clarion.domain.channel import ChannelName
 from clarion.pipeline import recovering, settling, snapshot
 
 WORKERS = 3
@@ -29,8 +30,13 @@ FROM batch AS b JOIN run AS r ON r.id = b.run_id WHERE b.worker IS NOT NULL
 
 
 async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
-    """Nothing may be granted to a replayed task, and nobody gets two messages."""
-    async with ground(databases, chance, recipients=TIERS[tier], local_part="slow0.002+") as site:
+    """Nothing may be granted to a replayed task, and nobody gets two messages, on any channel."""
+    sizes = {channel: TIERS[tier] if channel is ChannelName.EMAIL else TIERS[tier] // 5 for channel in ChannelName}
+    return Report.merged([await _repeated(chance, size, databases, channel) for channel, size in sizes.items()])
+
+
+async def _repeated(chance: random.Random, recipients: int, databases: Databases, channel: ChannelName) -> Report:
+    async with ground(databases, chance, recipients=recipients, local_part="slow0.002+", channel=channel) as site:
         site.supervisor.keep(worker=WORKERS, scheduler=2)
         observer = await site.start()
         replayer = Replayer(site.database, chance)
@@ -45,7 +51,7 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
             verdict.complain(f"{replayer.granted} messages were granted to replayed tasks")
         if not replayer.replayed:
             verdict.complain("nothing was replayed")
-        return Report.of(verdict, seconds, "marketing", replayed=replayer.replayed, granted=replayer.granted)
+        return Report.of(verdict, seconds, channel.value, replayed=replayer.replayed, granted=replayer.granted)
 
 
 @dataclass(slots=True)
