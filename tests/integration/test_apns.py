@@ -8,7 +8,6 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.apns_rules import STATUS_OF
 from tests.support.apns_server import Fault
@@ -189,7 +188,7 @@ async def test_a_stream_that_was_refused_goes_again_and_one_that_broke_does_not(
 
 
 async def test_one_message_without_an_answer_holds_up_no_other() -> None:
-    async with apns(max_connections=1, timeouts=Http2Timeouts(answer=1.0)) as (server, channel):
+    async with apns(max_connections=1, timeouts=Http2Timeouts(answer=3.0)) as (server, channel):
         server.fates[device(2)] = Fault.SILENCE
         outcomes = await _five(channel)
         assert [outcome.verdict for outcome in outcomes].count(Verdict.SENT) == 4
@@ -198,7 +197,7 @@ async def test_one_message_without_an_answer_holds_up_no_other() -> None:
 
 
 async def test_a_connection_that_was_silent_is_asked_before_it_carries_more() -> None:
-    timeouts = Http2Timeouts(ping=0.5)
+    timeouts = Http2Timeouts(ping=1.0)
     async with apns(max_connections=1, timeouts=timeouts) as (server, channel):
         assert (await _five(channel))[0].verdict is Verdict.SENT
         (far_end,) = server.connections
@@ -210,9 +209,10 @@ async def test_a_connection_that_was_silent_is_asked_before_it_carries_more() ->
         assert set(server.counted.values()) == {2}
 
 
-@pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "http://localhost:1"])
-async def test_a_service_that_cannot_be_reached_is_told_soon(base_url: str) -> None:
-    settings = Apns(app="test", topic="test.app", team_id="TEAM456789", key_id="KEY4567890", base_url=base_url)
+async def test_a_service_that_cannot_be_reached_is_told_soon() -> None:
+    settings = Apns(
+        app="test", topic="test.app", team_id="TEAM456789", key_id="KEY4567890", base_url="http://127.0.0.1:1"
+    )
     channel = ApnsChannel(settings, pem(ec.generate_private_key(ec.SECP256R1())))
     try:
         (outcome,) = await sent_through(channel, [push(DEVICE)])

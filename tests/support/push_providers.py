@@ -28,7 +28,7 @@ BRISK: Final = Http2Timeouts(connect=10.0, answer=10.0, silence=2.0, ping=5.0)
 """Minutes played in seconds."""
 
 HTTP_BRISK: Final = Timeouts(
-    connect=5.0, write=5.0, answer=1.0, idle=5.0, unreachable=1.0, stalled=5.0, drain=5.0, tick=0.02
+    connect=10.0, write=10.0, answer=3.0, idle=10.0, unreachable=1.0, stalled=5.0, drain=5.0, tick=0.02
 )
 
 

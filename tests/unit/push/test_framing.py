@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpack import Decoder
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarion.adapters.channels.push.framing import RepeatingEncoder, varying
@@ -13,6 +13,7 @@ _values = st.one_of(st.sampled_from([b"POST", b"10", b"bearer " + b"t" * 300]), 
 _fields = st.one_of(st.tuples(_names, _values), st.builds(varying, _names, _values))
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(_fields, max_size=12), max_size=12), st.sampled_from([0, 64, 4096]))
 def test_a_decoder_reads_what_was_written(blocks: list[list[tuple[bytes, bytes]]], table_size: int) -> None:
     encoder, decoder = RepeatingEncoder(), Decoder(max_header_list_size=2**20)
