@@ -14,7 +14,7 @@ __all__ = ["closed_port"]
 SMS = {"text": "Hi {{ contact.firstName }}", "transliterate": False, "maxSegments": None}
 PUSH = {
     "body": "Look", "title": None, "actionUrl": "https://shop.example/x", "imageUrl": None, "silent": False,
-    "extras": {"deep": [1]},
+    "extras": {"deep": [1]}, "ttlSeconds": 3600,
 }  # fmt: skip
 UNKNOWN = "f" * 24
 
@@ -31,7 +31,7 @@ async def test_everything_that_is_said_of_a_campaign_is_shown_again(caller: Call
     segment = (await caller.post("/segments", json={"name": "All", "rule": rule})).json()["data"]["id"]
     said = {
         "kind": "triggered", "category": "transactional", "message": {"email": None, "sms": SMS, "push": PUSH},
-        "channelOrder": ["push", "sms"], "timezone": "Asia/Kolkata", "createsContacts": True, "highThroughput": False,
+        "channelOrder": ["push", "sms"], "channelPolicy": "first_available", "timezone": "Asia/Kolkata", "createsContacts": True, "highThroughput": False,
         "endAt": "2090-01-01T00:00:00Z",
     }  # fmt: skip
     data = await created(caller, **said, audience={"segments": ["All"]})
