@@ -31,7 +31,8 @@ async def test_everything_that_is_said_of_a_campaign_is_shown_again(caller: Call
     segment = (await caller.post("/segments", json={"name": "All", "rule": rule})).json()["data"]["id"]
     said = {
         "kind": "triggered", "category": "transactional", "message": {"email": None, "sms": SMS, "push": PUSH},
-        "channelOrder": ["push", "sms"], "channelPolicy": "first_available", "timezone": "Asia/Kolkata", "createsContacts": True, "highThroughput": False,
+        "channelOrder": ["push", "sms"], "channelPolicy": "first_available", "timezone": "Asia/Kolkata",
+        "createsContacts": True, "highThroughput": False,
         "endAt": "2090-01-01T00:00:00Z",
     }  # fmt: skip
     data = await created(caller, **said, audience={"segments": ["All"]})
