@@ -162,7 +162,7 @@ class PushService(Reader, ApnsServer):
     def verdict(self, headers: dict[str, str], body: bytes) -> str:
         """The reason why a message is not taken, "" when it is."""
         token = headers[":path"].rpartition("/")[2]
-        reasons: dict[str, Any] = {"refused": "Unregistered", "deferred": "ServiceUnavailable", "": ""}
+        reasons: dict[str, Any] = {"refused": "Unregistered", "deferred": "TooManyRequests", "": ""}
         fault = self.fault_of(token, self.number_of(token)) if set(token) != {"0"} else ""
         return super().verdict(headers, body) or str(reasons.get(fault, ""))
 

@@ -24,7 +24,7 @@ WORKERS = 3
 TIERS = {"P": 5_000, "N": 100_000, "R": 1_000_000}
 
 _LEASED = """
-SELECT b.run_id, r.account_id, r.sender_id, b.lane, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
+SELECT b.run_id, r.account_id, r.sender_id, r.channel, b.lane, b.no, b.epoch, b.first_seq, b.last_seq, b.seqs
 FROM batch AS b JOIN run AS r ON r.id = b.run_id WHERE b.worker IS NOT NULL
 """
 
@@ -77,7 +77,8 @@ class Replayer:
     async def _leased(self) -> list[ClaimedBatch]:
         async with self.database.reading() as tx:
             rows = await tx.connection.fetch(_LEASED)
-        return [ClaimedBatch(**{**row, "lane": Lane(row["lane"])}) for row in rows]
+        known = ({**row, "lane": Lane(row["lane"]), "channel": ChannelName(row["channel"])} for row in rows)
+        return [ClaimedBatch(**one) for one in known]
 
     async def _turn(self, batch: ClaimedBatch) -> None:
         """Asks for all recipients of the batch, as a task that comes again would, and gives the batch back."""
