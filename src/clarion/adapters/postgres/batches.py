@@ -61,31 +61,8 @@ FROM unnest($1::bytea[], $2::int[], $3::int[]) AS h (run_id, no, epoch)
 WHERE b.run_id = h.run_id AND b.no = h.no AND b.epoch = h.epoch AND b.worker IS NOT NULL
 """
 
-# index: batch_pkey, delivery_pkey by range. The one write that does not wait for the disk: the outcomes are there
-# already, and a batch whose end is lost with the database's last moments is taken back when its lease runs out.
-_SETTLE: Final = f"""
-WITH hurried AS (
-    SELECT set_config('synchronous_commit', 'off', true)
-), held AS (
-    SELECT * FROM batch WHERE run_id = $1 AND no = $4 AND epoch = $5 AND worker IS NOT NULL FOR UPDATE
-), rest AS (
-    SELECT array_agg(d.seq ORDER BY d.seq) AS seqs, min(d.seq) AS first_seq, max(d.seq) AS last_seq,
-           CASE WHEN bool_or(coalesce(d.not_before, now()) <= now()) THEN now() ELSE max(d.not_before) END AS due_at
-    FROM held AS b JOIN delivery AS d ON {_MEMBERS}
-    WHERE d.state = 'pending'
-), kept AS (
-    UPDATE batch AS b
-    SET worker = NULL, lease_until = NULL, tries = 0, due_at = rest.due_at,
-        seqs = rest.seqs, first_seq = rest.first_seq, last_seq = rest.last_seq
-    FROM rest, held
-    WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NOT NULL
-), gone AS (
-    DELETE FROM batch AS b USING rest, held
-    WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NULL
-    RETURNING b.no
-)
-SELECT EXISTS (SELECT FROM gone) AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1 AND no <> $4) FROM hurried
-"""
+# One statement and one commit: the text is in migration 0010, where its plan is made once a connection.
+_SETTLE: Final = "SELECT settle_batch($1, $2, $3, $4, $5)"
 
 # index: batch_leased.
 _LOST: Final = """
