@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.conftest import TEST_KEY
-from tests.crash.reader import PREFIX, WORD, Centre, PushService
+from tests.crash.reader import PREFIX, WINDOW, WORD, Centre, PushService
 from tests.support.push_providers import device
 from tests.support.scene import LINKS, Scene
 
@@ -42,7 +42,7 @@ async def by_sms(database: PostgresDatabase, scene: Scene, centre: Centre, categ
     """The scene with a number for everybody, and a campaign that writes to it over SMPP."""
     async with database.transaction() as tx:
         await tx.connection.execute(_NUMBERS, scene.account_id, PREFIX)
-    settings = {"host": "127.0.0.1", "port": centre.port, "security": "none", "systemId": "clarion"}
+    settings = {"host": "127.0.0.1", "port": centre.port, "security": "none", "systemId": "clarion", "window": WINDOW}
     sender = SenderDraft(
         name="Centre",
         provider=ProviderName.SMPP,

@@ -24,8 +24,10 @@ WORD: Final = "canary-{{ contact.externalId }}-canary"
 _FOUND: Final = re.compile(rb"canary-[a-z]+-(\d+)-canary")
 PREFIX: Final = "+491512"
 _BIND, _SUBMIT, _UNBIND, _ENQUIRE = 0x09, 0x04, 0x06, 0x15  # SMPP 3.4 §5.1.2.1; an answer has the highest bit too
-ANSWER_AFTER_S: Final = 0.006
-"""The gap in which a dying worker cannot know that its message was taken."""
+ANSWER_AFTER_S: Final = 0.05
+"""The gap in which a dying worker cannot know that its message was taken; a run is long enough to be hurt."""
+WINDOW: Final = 4
+"""How many messages of a worker wait for that."""
 
 
 class Observed(Protocol):
@@ -150,7 +152,7 @@ class PushService(Reader, ApnsServer):
 
     def __init__(self, faults: Mapping[str, range] = MappingProxyType({})) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        ApnsServer.__init__(self, key.public_key(), keeps=False)
+        ApnsServer.__init__(self, key.public_key(), keeps=False, max_streams=WINDOW)
         Reader.__init__(self, faults)
         self.private_key = pem(key)
 

@@ -54,6 +54,7 @@ class Databases:
         self._template: str | None = None
         self._made = 0
         self._making = asyncio.Lock()
+        self._copying = asyncio.Lock()
 
     async def create(self, template: str | None = None) -> str:
         """Creates a database and returns its URL."""
@@ -61,7 +62,8 @@ class Databases:
         name = f"clarion_test_{os.getpid()}_{self._made}"
         # FILE_COPY: the default would write every page to the log too, which takes several times as long.
         source = f' TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
-        await self.execute(f'CREATE DATABASE "{name}"{source}')
+        async with self._copying:  # each begins and ends with a checkpoint: several at once would hold up who connects
+            await self.execute(f'CREATE DATABASE "{name}"{source}')
         return with_database(self.server_url, name)
 
     async def create_migrated(self) -> str:
