@@ -103,3 +103,15 @@ def test_one_lost_answer_is_chance_and_many_on_end_are_not() -> None:
         brake.feel([LOST], None, now=now)
     assert brake.stands(6.0)
     assert (brake.allowed, brake.last) == (1, LOST)
+
+
+def test_a_failure_now_and_then_among_good_answers_never_makes_the_pause_grow() -> None:
+    brake = Brake(50)
+    pauses = []
+    for now in range(100, 120):
+        brake.feel([THROTTLED], None, now=float(now))
+        pauses.append(brake.until - now)
+        for _ in range(19):
+            brake.feel([TAKEN], None, now=now + 0.01)  # these went out together with the one that failed
+    assert max(pauses) < 0.5
+    assert brake.allowed > 20

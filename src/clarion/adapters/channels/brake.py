@@ -20,17 +20,20 @@ _LONGEST_PAUSE_S: Final = 30.0
 _PERHAPS: Final = frozenset({Reason.CONNECTION_FAILED, Reason.NO_ANSWER})
 _BORNE: Final = 2
 """So many of these without an answer in between may be chance."""
+_MOSTLY: Final = 10
+"""After so many good answers a failure is a new one: some in between are no reason to wait ever longer."""
 _STANDS_STILL: Final = NO_WAY | {Reason.THROTTLED, Reason.NO_ANSWER}
 
 
 class Brake:
     """The room of one sender in one worker: `allowed` requests at once, none before `until`."""
 
-    __slots__ = ("_most", "_strikes", "allowed", "last", "until")
+    __slots__ = ("_most", "_strikes", "_taken", "allowed", "last", "until")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._strikes = 0
+        self._taken = 0
         self.allowed = most
         self.until = 0.0
         self.last: Outcome | None = None
@@ -40,6 +43,7 @@ class Brake:
         """Takes in what one request came to, and for how long the other side wants to be left alone, if it said so."""
         failed = next((one for one in outcomes if one.reason in _STANDS_STILL), None)
         if failed is None:
+            self._taken += len(outcomes)
             if now >= self.until:
                 self._strikes, self.last = 0, None
             self.allowed = min(self._most, self.allowed + 1)
@@ -47,7 +51,8 @@ class Brake:
         if now < self.until and pause_s is None:
             # Requests that went out together fail together: that is one failure.
             return
-        self._strikes += 1
+        self._strikes = 1 if self._taken >= _MOSTLY else self._strikes + 1
+        self._taken = 0
         if failed.reason in _PERHAPS and self._strikes <= _BORNE:
             return
         self.allowed = max(1, self.allowed // 2) if failed.reason is Reason.THROTTLED else 1
