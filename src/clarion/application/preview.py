@@ -1,27 +1,24 @@
-"""Seeing a message before anyone gets it: rendered for a contact, or sent to a few addresses as a test.
+"""Seeing a message before anyone gets it, as one contact would.
 
-Nothing here is recorded in a ledger: previews and tests belong to no run, and their links lead to no delivery.
+Nothing here is recorded in a ledger: a preview belongs to no run, and its links lead to no delivery. Where to read
+next: `test_messages`, which sends some.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from clarion.application.campaigns import get_campaign
-from clarion.application.messages import STRANGER, facts_of, plan_of_campaign, plan_of_part
+from clarion.application.messages import STRANGER, facts_of, plan_of_part
 from clarion.application.ports import Transaction
-from clarion.domain.campaign import Campaign
 from clarion.domain.channel import ChannelName
 from clarion.domain.contact import Contact
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id
-from clarion.domain.sender import Sender
-from clarion.rendering.addresses import AddressFault, parse_email
 from clarion.rendering.context import LookedOver, look_over
-from clarion.rendering.email import WireEmail
 from clarion.rendering.headers import date_header
 from clarion.rendering.links import Links
 from clarion.rendering.message import Plan, Refusal
@@ -30,21 +27,6 @@ from clarion.rendering.push import WirePush
 from clarion.rendering.push_plan import PushPlan
 from clarion.rendering.sms_plan import SmsPlan, Worded
 from clarion.rendering.templates import RenderFault
-
-TEST_LIMIT: Final = 10
-"""Addresses of one test send."""
-TEST_MARK: Final = "[Test] "
-
-
-@dataclass(frozen=True, slots=True)
-class TestMail:
-    """What a test send puts on the wire, and on which sender. `sealed_secrets` is the sender's, still sealed."""
-
-    __test__ = False
-
-    sender: Sender
-    sealed_secrets: bytes | None
-    messages: tuple[WireEmail, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +61,7 @@ async def preview(
     campaign = await get_campaign(tx, account_id=account_id, campaign_id=campaign_id)
     if not campaign.said_on:
         raise Conflict("WORKFLOW_NOT_READY", "The campaign has no message")
-    contact, said = await _contact(tx, account_id, contact_id), _said(context)
+    contact, said = await contact_named(tx, account_id, contact_id), look_over_context(context)
     account = await tx.accounts.find(account_id)
     found: dict[ChannelName, Preview | Worded | WirePush] = {}
     warnings: list[str] = []
@@ -95,7 +77,7 @@ async def preview(
         )
         seen = _seen(plan, contact, said)
         if isinstance(seen, Refusal):
-            raise Invalid(_unrendered(seen))
+            raise Invalid(unrendered(seen))
         found[channel] = seen
         warnings += [*plan.warnings, *_unreached(plan, contact)]
     email, sms, push = (found.get(channel) for channel in ChannelName)
@@ -125,40 +107,7 @@ def _unreached(plan: Plan, contact: Contact | None) -> list[str]:
     return [f"the contact gets no text message: {way.detail}"] if isinstance(way, Refusal) else []
 
 
-async def compose_test(
-    tx: Transaction,
-    *,
-    account_id: Id,
-    campaign_id: Id,
-    addresses: Sequence[str],
-    contact_id: Id | None,
-    links: Links,
-    context: Mapping[str, Any] | None = None,
-) -> TestMail:
-    """Renders the message for up to 10 addresses with one contact's data, marked as a test in its subject.
-
-    The caller sends it outside of any transaction.
-
-    Raises:
-        NotFound: the campaign or the contact is unknown or another account's.
-        Conflict: `WORKFLOW_NOT_READY` or `CHANNEL_NOT_CONNECTED` when message or sender is missing.
-        Invalid: with one problem per address that is none.
-    """
-    mailboxes = _mailboxes(addresses)
-    _, plan, sender = await _compiled(tx, account_id, campaign_id, links, mark=TEST_MARK)
-    if sender is None:
-        raise Conflict("CHANNEL_NOT_CONNECTED", "The campaign has no sender")
-    facts = facts_of(await _contact(tx, account_id, contact_id))
-    date, said = date_header(datetime.now(UTC)), _said(context)
-    rendered = [plan.render(number, mailbox, facts, date, said) for number, mailbox in enumerate(mailboxes, start=1)]
-    problems = [_unrendered(mail) for mail in rendered if isinstance(mail, Refusal)]
-    if problems:
-        raise Invalid.of(problems)
-    sealed = await tx.senders.sealed_secrets(sender.id)
-    return TestMail(sender, sealed, tuple(mail for mail in rendered if isinstance(mail, WireEmail)))
-
-
-def _said(context: Mapping[str, Any] | None) -> LookedOver:
+def look_over_context(context: Mapping[str, Any] | None) -> LookedOver:
     """What templates see as `context`. Raises `Invalid` for what is no plain data."""
     try:
         return look_over(context or {})
@@ -166,44 +115,13 @@ def _said(context: Mapping[str, Any] | None) -> LookedOver:
         raise Invalid(Problem("context", "renders", str(fault))) from None
 
 
-def _unrendered(refusal: Refusal) -> Problem:
+def unrendered(refusal: Refusal) -> Problem:
+    """What is wrong when a message cannot be made of the named contact's data."""
     return Problem("contactId", "renders", f"{refusal.reason}: {refusal.detail}")
 
 
-def _mailboxes(addresses: Sequence[str]) -> list[str]:
-    if not 1 <= len(addresses) <= TEST_LIMIT:
-        raise Invalid(Problem("addresses", "maxItems", f"1 to {TEST_LIMIT} addresses"))
-    parsed = [parse_email(address) for address in addresses]
-    problems = [
-        Problem(f"addresses[{index}]", address.rule, address.message)
-        for index, address in enumerate(parsed)
-        if isinstance(address, AddressFault)
-    ]
-    if problems:
-        raise Invalid.of(problems)
-    return [address.mailbox for address in parsed if not isinstance(address, AddressFault)]
-
-
-async def _compiled(
-    tx: Transaction, account_id: Id, campaign_id: Id, links: Links, *, mark: str
-) -> tuple[Campaign, EmailPlan, Sender | None]:
-    campaign = await get_campaign(tx, account_id=account_id, campaign_id=campaign_id)
-    if campaign.email is None:
-        raise Conflict("WORKFLOW_NOT_READY", "The campaign has no email")
-    account = await tx.accounts.find(account_id)
-    sender = await tx.senders.get(account_id, campaign.sender_id) if campaign.sender_id else None
-    plan = plan_of_campaign(
-        campaign,
-        replace(campaign.email, subject=mark + campaign.email.subject),
-        account_id=account_id,
-        account_name=account.name if account else "",
-        sender=sender,
-        links=links,
-    )
-    return campaign, plan, sender
-
-
-async def _contact(tx: Transaction, account_id: Id, contact_id: Id | None) -> Contact | None:
+async def contact_named(tx: Transaction, account_id: Id, contact_id: Id | None) -> Contact | None:
+    """The contact whose data is filled in, if one is named. Raises `NotFound` for a stranger."""
     if contact_id is None:
         return None
     contact = await tx.contacts.find(account_id, contact_id)

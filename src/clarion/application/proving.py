@@ -39,8 +39,10 @@ async def testing(
         raise Invalid.of(strange)
     found = {}
     if ChannelName.PUSH in addresses:
-        part, address = await _device(tx, account_id, campaign, addresses[ChannelName.PUSH])
-        found[part] = address
+        device = await served_device(tx, account_id, campaign, addresses[ChannelName.PUSH], "testAddresses.push")
+        if isinstance(device, Problem):
+            raise Invalid(device)
+        found[device[0]] = device[1]
     for part in campaign.parts:
         if part.channel is ChannelName.EMAIL:
             found[part] = await _own_mailbox(tx, account_id, campaign, part.sender_id)
@@ -52,12 +54,14 @@ async def testing(
     return {part: found[part] for part in campaign.parts if part in found}
 
 
-async def _device(tx: Transaction, account_id: Id, campaign: Campaign, text: str) -> tuple[Part, str]:
-    """The part that serves this device, and its address."""
+async def served_device(
+    tx: Transaction, account_id: Id, campaign: Campaign, text: str, field: str
+) -> tuple[Part, str] | Problem:
+    """The part of a campaign that serves the device with this id, and its address; else what is wrong with `field`."""
     device_id = parse_id(text)
     device = await tx.devices.get(account_id, device_id) if device_id else None
     if device is None or device.retired_at is not None:
-        raise Invalid(Problem("testAddresses.push", "exists", "there is no such device that is written to"))
+        return Problem(field, "exists", "there is no such device that is written to")
     for part in campaign.parts:
         sender = await tx.senders.get(account_id, part.sender_id) if part.channel is ChannelName.PUSH else None
         provider = sender.provider if sender else None
@@ -65,7 +69,7 @@ async def _device(tx: Transaction, account_id: Id, campaign: Campaign, text: str
             continue
         if (provider.app, PLATFORM_OF[provider.name]) == (device.app, device.platform):
             return part, _address_of(device)
-    raise Invalid(Problem("testAddresses.push", "channel", "none of the campaign's push senders serves this device"))
+    return Problem(field, "channel", "none of the campaign's push senders serves this device")
 
 
 def _address_of(device: Device) -> str:

@@ -1,10 +1,14 @@
-"""Seeing a message before anyone gets it: rendered for a contact, or sent to a few addresses as a test.
+"""Seeing a message before anyone gets it: rendered for a contact, or sent to a few people as a test.
 
-Nothing here is in any report, and no transaction is open while a test is sent. Read `application.preview`.
+Nothing here is in any report, and no transaction is open while a test is sent. Read `application.preview` and
+`application.test_messages`.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -12,8 +16,10 @@ from msgspec import Meta
 
 from clarion.application.ports import Transaction
 from clarion.application.ports.channel import Window
-from clarion.application.preview import TEST_LIMIT, Previews, TestMail, compose_test, preview
+from clarion.application.preview import Previews, preview
+from clarion.application.test_messages import TEST_LIMIT, TestMessages, TestRecipients, compose_test
 from clarion.domain.access import Permission
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.ids import Id, parse_id
 from clarion.domain.outcome import Outcome, Reason, Verdict
@@ -24,7 +30,7 @@ from clarion.entrypoints.http.operation import Call, Nothing, network_operation,
 from clarion.rendering.push import WirePush
 
 TEST_PATIENCE_S: Final = 60.0
-"""How long a test send waits for the relay."""
+"""How long a test waits for its senders."""
 
 
 Context = Annotated[dict[str, Any], Meta(description="What a call would say; templates see it as `context`.")]
@@ -92,23 +98,31 @@ class PreviewView(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class TestInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Where to send a test, and whose data to fill in."""
+    """Where to send a test, to 10 in all at most, and whose data to fill in."""
 
     __test__ = False
 
     addresses: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=320, examples=["ada@lovelace.example"])]],
-        Meta(min_length=1, max_length=TEST_LIMIT),
-    ]
+        Meta(max_length=TEST_LIMIT, description="Who gets the email."),
+    ] = []
+    phones: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=50, examples=["+12025550123"])]],
+        Meta(max_length=TEST_LIMIT, description="Who gets the text message: numbers in E.164."),
+    ] = []
+    devices: Annotated[
+        list[HexId], Meta(max_length=TEST_LIMIT, description="What gets the push message: ids of devices.")
+    ] = []
     contact_id: HexId | None = None
     context: Context | None = None
 
 
 class TestOutcome(msgspec.Struct, rename="camel"):
-    """What became of the test for one address."""
+    """What became of the test for one address, number or device (its id)."""
 
     __test__ = False
 
+    channel: ChannelName
     address: str
     verdict: Verdict
     reason: Reason | None
@@ -152,42 +166,49 @@ async def show(tx: Transaction, call: Call[PreviewInput, Nothing]) -> PreviewVie
 @network_operation(
     name="testCampaign", method="POST", path="/campaigns/{campaignId}/test", tag="campaigns",
     permission=Permission.CAMPAIGNS_EXECUTE, summary="Send a test",
-    description="Sends the message, marked as a test, to up to 10 addresses and answers what the relay said of each.",
+    description="Sends the messages, marked as tests, to up to 10 addresses, numbers and devices in all, and answers "
+    "what became of each.",
     body=TestInput, data=TestView, statuses={409: "`WORKFLOW_NOT_READY` or `CHANNEL_NOT_CONNECTED`"}, find=find,
 )  # fmt: skip
 async def test(call: Call[TestInput, Nothing]) -> TestView:
     """Sends a few test messages."""
+    given = call.body
     async with call.edge.database.reading() as tx:
-        mail = await compose_test(
+        tests = await compose_test(
             tx,
             account_id=call.account_id,
             campaign_id=call.id("campaignId", "campaign"),
-            addresses=call.body.addresses,
-            contact_id=_contact_id(call.body.contact_id),
-            context=call.body.context,
+            recipients=TestRecipients(addresses=given.addresses, phones=given.phones, devices=given.devices),
+            contact_id=_contact_id(given.contact_id),
+            context=given.context,
             links=call.edge.links,
         )
-    outcomes = await _send(call, mail)
     return TestView(
         [
-            TestOutcome(message.rcpt_to, outcome.verdict, outcome.reason, outcome.reply)
-            for message, outcome in zip(mail.messages, outcomes, strict=True)
+            TestOutcome(by.sender.channel, address, outcome.verdict, outcome.reason, outcome.reply)
+            for by, outcomes in zip(tests, await _send(call, tests), strict=True)
+            for address, outcome in zip(by.recipients, outcomes, strict=True)
         ]
     )
 
 
-async def _send(call: Call[TestInput, Nothing], mail: TestMail) -> list[Outcome]:
+async def _send(call: Call[TestInput, Nothing], tests: Sequence[TestMessages]) -> list[list[Outcome]]:
     """One outcome per message; what is still open when patience ends may or may not have been sent."""
-    channel = call.edge.app.channels.fresh(mail.sender, mail.sealed_secrets)
-    window = Window(mail.messages)
-    try:
-        channel.send(window)
-        await window.wait(TEST_PATIENCE_S)
-        settled = dict(window.drain())
-    finally:
-        await channel.aclose()
+    async with AsyncExitStack() as opened:
+        ways = []
+        for by in tests:
+            ways.append(call.edge.app.channels.fresh(by.sender, by.sealed_secrets))
+            opened.push_async_callback(ways[-1].aclose)
+        windows = [Window(by.messages) for by in tests]
+        for way, window in zip(ways, windows, strict=True):
+            way.send(window)
+        await asyncio.gather(*(window.wait(TEST_PATIENCE_S) for window in windows))
+        settled = [dict(window.drain()) for window in windows]
     late = Outcome.unknown(Reason.NO_ANSWER)
-    return [settled.get(number, late) for number in range(len(mail.messages))]
+    return [
+        [found.get(number, late) for number in range(len(by.messages))]
+        for by, found in zip(tests, settled, strict=True)
+    ]
 
 
 ROUTES = [show, test]
