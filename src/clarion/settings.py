@@ -135,7 +135,7 @@ class Settings:
     relay_check_seconds: int = field(
         default=3,
         metadata=_setting(
-            rules.whole(0, 60), "How long a start waits for the sender's relay to greet it; 0 starts without asking"
+            rules.whole(0, 60), "How long a start waits for its senders to answer; 0 starts without asking"
         ),
     )
     unsubscribe_mailbox: str | None = field(

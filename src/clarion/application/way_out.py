@@ -1,4 +1,4 @@
-"""Whether a campaign's way out answers, asked before somebody starts it, so that nothing is stored when it does not.
+"""Whether a campaign's ways out answer, asked before somebody starts it, so that nothing is stored when one does not.
 
 The question goes over the network, so it comes before the transaction of the start; its answer is looked at as the last
 step of that transaction, so that every other reason not to start is told first. Campaigns that start by the clock are
@@ -7,18 +7,21 @@ not asked: nobody waits for the answer, and their messages are tried again.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from clarion.application.ports import Database
 from clarion.application.ports.channel import Prober
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import UpstreamFailed
 from clarion.domain.ids import Id
-from clarion.domain.outcome import Verdict
+from clarion.domain.outcome import Outcome, Reason, Verdict
+from clarion.domain.sender import Sender
 
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """What the way out said; `refusal` is None when it answers, and when there is none to ask."""
+    """What the ways out said; `refusal` is None when all answer, and when there is none to ask."""
 
     refusal: str | None = None
 
@@ -26,27 +29,34 @@ class WayOut:
         """Called last in the transaction of a start, which is undone with it.
 
         Raises:
-            UpstreamFailed: the way out does not answer.
+            UpstreamFailed: a way out does not answer.
         """
         if self.refusal is not None:
             raise UpstreamFailed(self.refusal)
 
 
 async def ask_way_out(database: Database, prober: Prober, *, account_id: Id, campaign_id: Id) -> WayOut:
-    """Asks the sender of a campaign's email whether it answers. No transaction is open meanwhile.
+    """Asks the senders of all of a campaign's parts at once whether they answer. No transaction is open meanwhile.
 
     A campaign that is unknown or has no sender is let pass: its start tells what is wrong.
 
     Raises:
-        Unavailable: no configured key opens the seal on the sender's secrets.
+        Unavailable: no configured key opens the seal on a sender's secrets.
     """
     async with database.reading() as tx:
         campaign = await tx.campaigns.get(account_id, campaign_id)
-        chosen = campaign.sender_id if campaign and campaign.email else None
-        found = await tx.senders.get_with_secrets(account_id, chosen) if chosen else None
-    if found is None:
-        return WayOut()
-    outcome = await prober.probe(*found)
-    if outcome.verdict is Verdict.SENT:
-        return WayOut()
-    return WayOut(f"The sender's relay does not answer ({outcome.reason}): {outcome.reply}")
+        chosen = [part.sender_id for part in campaign.parts] if campaign else []
+        found = [known for one in chosen if (known := await tx.senders.get_with_secrets(account_id, one))]
+    outcomes = await asyncio.gather(*(prober.probe(*known) for known in found))
+    dead = [
+        f"The sender {sender.name} does not answer ({outcome.reason}): {outcome.reply}"
+        for (sender, _), outcome in zip(found, outcomes, strict=True)
+        if not _answers(sender, outcome)
+    ]
+    return WayOut("; ".join(dead) or None)
+
+
+def _answers(sender: Sender, outcome: Outcome) -> bool:
+    """A relay that says "not now" turns connections away; a provider that does so only has many messages of ours."""
+    is_busy = outcome.reason is Reason.THROTTLED and sender.channel is not ChannelName.EMAIL
+    return is_busy or outcome.verdict is Verdict.SENT

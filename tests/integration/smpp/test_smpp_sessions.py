@@ -25,6 +25,9 @@ async def test_a_refused_login_is_told_at_once_and_blames_no_message(centre: Cen
     await centre.set(bindStatus=0x58)
     async with smpp(centre.port) as channel:
         assert (await channel.probe()).reason is Reason.THROTTLED
+    await centre.set(bindStatus=0x05)
+    async with smpp(centre.port) as channel:
+        assert (await channel.probe()).reply == "ready; the centre says that we are bound already"
 
 
 async def test_a_probe_binds_and_leaves(centre: Centre) -> None:

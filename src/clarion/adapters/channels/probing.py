@@ -1,6 +1,6 @@
-"""Asks a sender's relay whether it answers, for whoever is about to start a campaign.
+"""Asks a sender whether it answers, for whoever is about to start a campaign.
 
-One question at a time per relay, whoever asks; a good answer is remembered for half a minute, a bad one not at all.
+One question at a time per sender, whoever asks; a good answer is remembered for half a minute, a bad one not at all.
 Owns no rule about what follows. Where to read next: `application.way_out`.
 """
 
@@ -18,7 +18,7 @@ from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.domain.sender import Sender
 
 REMEMBERED_S: Final = 30.0
-"""How long a relay that answered is taken for one that answers."""
+"""How long a sender that answered is taken for one that answers."""
 _REMEMBERED: Final = 1_000
 _Key = tuple[Id, datetime]
 
@@ -36,7 +36,7 @@ class RelayProber:
         self._asking: dict[_Key, asyncio.Task[Outcome]] = {}
 
     async def probe(self, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
-        """Connects, greets, secures and logs in, unless that worked a moment ago; `sent` means the relay answers.
+        """Connects, greets, secures and logs in, unless that worked a moment ago; `sent` means that it answers.
 
         Raises:
             Unavailable: no configured key opens the seal on the sender's secrets.

@@ -1,4 +1,4 @@
-"""Starts of the accounts API when the sender's relay does not answer: 502, and the campaign as it was."""
+"""Starts of the accounts API when a sender does not answer: 502, and the campaign as it was."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.integration.http.dialects.credentials import VENDORS, new_key
 from tests.integration.http.dialects.test_accounts import assert_draft, bounded, read, start, started
 from tests.integration.http.test_envelope import assert_refused
 from tests.integration.http.test_tenancy import closed_port
+from tests.support.fcm_server import FcmServer
 from tests.support.sink import Manners, Sink
 
 from clarion.adapters.channels import probing
@@ -91,6 +92,44 @@ async def test_row_13_a_relay_that_answered_is_not_asked_again_for_a_while(askin
         assert (await start(caller, campaign_ids[3])).status_code == 200
         assert sink.connections == 1
     assert probing.REMEMBERED_S <= 30
+
+
+async def test_row_13_every_sender_of_a_campaign_is_asked_whatever_its_channel(
+    asking: tuple[App, str], closed_port: int
+) -> None:
+    app, url = asking
+    centre = {"host": "127.0.0.1", "port": closed_port, "security": "none", "systemId": "lake"}
+    async with Sink() as sink, FcmServer() as phones, calling(app, url, "Upstream") as caller:
+        fcm = {
+            "app": "shop", "projectId": phones.project, "clientEmail": phones.email, "baseUrl": phones.url,
+            "tokenUrl": f"{phones.url}/token",
+        }  # fmt: skip
+        ids = []
+        for name, settings, secrets in (
+            ("smpp", centre, {"password": "secret"}),
+            ("fcm", fcm, dict(phones.secrets)),
+        ):
+            said = {"name": f"my {name}", "provider": name, "settings": settings, "secrets": secrets}
+            made = await caller.post("/senders", json=said)
+            assert made.status_code == 201, made.text
+            ids.append(made.json()["data"]["id"])
+        campaign_id = await bounded(caller, sink.port, leads=1)
+        letter = (await read(caller, campaign_id))["message"]["email"]
+        message = {"email": letter, "sms": {"text": "Hi. STOP ends"}, "push": {"body": "Hi"}}
+        three = {"smsSenderId": ids[0], "pushSenderIds": ids[1:], "message": message}
+        assert (await caller.patch(f"/campaigns/{campaign_id}", json=three)).status_code == 200
+        phones.is_key_revoked = True
+        told = str(assert_refused(await start(caller, campaign_id), 502, "UPSTREAM_FAILED")["message"])
+        assert "my smpp does not answer (connection_failed)" in told
+        assert "my fcm does not answer (auth_failed)" in told
+        await assert_draft(caller, campaign_id)
+        phones.is_key_revoked = False
+        told = str(assert_refused(await start(caller, campaign_id), 502, "UPSTREAM_FAILED")["message"])
+        assert ("my smpp" in told, "my fcm" in told) == (True, False)
+        email_and_push = {"message": {"email": letter, "push": {"body": "Hi"}}}
+        assert (await caller.patch(f"/campaigns/{campaign_id}", json=email_and_push)).status_code == 200
+        assert (await start(caller, campaign_id)).status_code == 200
+    assert (sink.connections, sink.recipients(), phones.arrivals) == (1, [], [])
 
 
 async def test_volt_mx_says_server_failure_when_the_relay_does_not_answer(

@@ -15,6 +15,7 @@ from clarion.adapters.channels.smpp.dispatch import Dispatch
 from clarion.adapters.channels.smpp.incoming import Desk
 from clarion.adapters.channels.smpp.pdu import bind_body
 from clarion.adapters.channels.smpp.slowing import Slowing
+from clarion.adapters.channels.smpp.statuses import ALREADY_BOUND, name_of
 from clarion.adapters.channels.smpp.timers import Timers
 from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.providers.smpp import SmppBind
@@ -44,12 +45,13 @@ class Opener:
         return bind
 
     async def visit(self) -> Outcome:
-        """Binds and unbinds; `sent` means that it worked."""
+        """Binds and unbinds; `sent` means that it worked, or that our sessions leave no room for it."""
         visitor = _Visitor()
         try:
             bind = await self.open(visitor)
         except OpeningFailed as failure:
-            return failure.outcome
+            is_ours = failure.outcome.reply == name_of(ALREADY_BOUND)
+            return Outcome.sent("ready; the centre says that we are bound already") if is_ours else failure.outcome
         bind.retire()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timers.leave):

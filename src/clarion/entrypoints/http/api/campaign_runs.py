@@ -93,7 +93,7 @@ class StartedRunView(msgspec.Struct, rename="camel"):
     statuses={
         409: "`CAMPAIGN_PAUSED`, `CAMPAIGN_NOT_STARTABLE`, `CAMPAIGN_NOT_BOUNDED`, `CAMPAIGN_NOT_RUNNING`, "
         "`CAMPAIGN_HAS_NO_LEADS`, `CHANNEL_NOT_CONNECTED` or `WORKFLOW_NOT_READY`",
-        502: "The sender's relay does not answer; nothing was started.",
+        502: "A sender of the campaign does not answer; nothing was started.",
     },
     find=find,
     prepare=ask_first,

@@ -135,7 +135,7 @@ async def activate(tx: Transaction, call: Call[Nothing, Nothing]) -> ActivationV
     statuses={
         409: "`CAMPAIGN_ALREADY_RUNNING`, `CAMPAIGN_PAUSED`, `CAMPAIGN_NOT_STARTABLE`, `CAMPAIGN_NOT_BOUNDED`, "
         "`CAMPAIGN_HAS_NO_LEADS`, `CHANNEL_NOT_CONNECTED` or `WORKFLOW_NOT_READY`",
-        502: "The sender's relay does not answer; nothing was started.",
+        502: "A sender of the campaign does not answer; nothing was started.",
     },
     find=find,
     prepare=ask_first,

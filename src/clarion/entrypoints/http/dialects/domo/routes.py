@@ -36,7 +36,7 @@ _REFUSALS: Final = {
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     429: "Too many requests; see `Retry-After`.",
-    502: "The sender's relay does not answer; nothing was started.",
+    502: "A sender of the campaign does not answer; nothing was started.",
     503: "The database does not answer; nothing was started.",
 }
 _ANSWERS: Final = {
