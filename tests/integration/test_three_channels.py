@@ -70,6 +70,21 @@ async def test_whoever_is_reached_on_a_channel_is_what_a_count_of_the_mix_says(
         await made.execute(AGAIN, made.campaign_id)
 
 
+async def test_a_start_over_many_answers_with_an_estimate_and_its_report_is_exact(database: PostgresDatabase) -> None:
+    people = crowd(4_500, seed=25)
+    made = await built(database, people)
+    said = unsent(expected(people, ORDERS[0], first_available=True))
+    await change(made, CampaignDraft(channel_policy=ChannelPolicy.FIRST_AVAILABLE, channel_order=ORDERS[0]))
+    started = await made.started()
+    reached = said["email", "pending", None] + said["sms", "pending", None]
+    assert (started.campaign.selected_count, started.is_estimate) == (len(people), True)
+    assert reached * 0.8 < started.instances_created <= len(people)
+    await frozen(database)
+    assert await reported(made) == said
+    await made.execute("UPDATE campaign SET state = 'draft', push_sender_ids = '{}', sms_sender_id = NULL")
+    assert not (await made.started()).is_estimate
+
+
 @pytest.mark.parametrize("policy", ChannelPolicy)
 async def test_a_call_reaches_its_recipients_as_an_audience_is_reached(
     database: PostgresDatabase, policy: ChannelPolicy

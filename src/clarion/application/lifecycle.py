@@ -24,7 +24,9 @@ _STARTABLE: Final = frozenset({CampaignState.DRAFT, CampaignState.SCHEDULED})
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a start did: the campaign as it is now, and how many deliveries it set going.
+    """What a start did: the campaign as it is now, and how many of its people a message is on its way to.
+
+    With `is_estimate` that number is worked out from a sample of the people.
 
     `triggered` tells whether the campaign's own message flow was fired by this call: true for a broadcast, false for a
     triggered campaign, which sends when it is called.
@@ -33,6 +35,7 @@ class Started:
     campaign: Campaign
     triggered: bool
     instances_created: int
+    is_estimate: bool = False
 
 
 async def start(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Started:
@@ -59,7 +62,12 @@ async def start(tx: Transaction, *, account_id: Id, campaign_id: Id) -> Started:
         raise Conflict("CAMPAIGN_HAS_NO_LEADS", "No contact is selected")
     await tx.campaigns.mark_started(account_id, campaign_id, audience.selected)
     await tx.announce_work()
-    return Started(await _read(tx, account_id, campaign_id), triggered=True, instances_created=audience.eligible)
+    return Started(
+        await _read(tx, account_id, campaign_id),
+        triggered=True,
+        instances_created=audience.eligible,
+        is_estimate=audience.is_estimate,
+    )
 
 
 async def pause(tx: Transaction, *, account_id: Id, campaign_id: Id, reason: str | None = None) -> Campaign:

@@ -251,8 +251,12 @@ class PartCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AudienceCount:
-    """Whom a campaign would reach now: everyone selected, and of those the ones it may write to on some channel."""
+    """Whom a campaign would reach now: everyone selected, and of those the ones it may write to on some channel.
+
+    `selected` is exact. With `is_estimate` the rest is worked out from a sample of them.
+    """
 
     selected: int
     eligible: int
     parts: tuple[PartCount, ...] = ()
+    is_estimate: bool = False

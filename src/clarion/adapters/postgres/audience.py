@@ -17,13 +17,8 @@ from clarion.domain.campaign import AudienceCount, Campaign, ChannelPolicy, Part
 from clarion.domain.channel import ChannelName
 from clarion.domain.segment import Rule
 
-_MANY: Final = 20_000
-"""People of an audience from which on their lists and devices are read as a whole."""
-# The planner knows little of a young table, and would compare everybody with everything.
-_JOIN_BY_HASH: Final = """
-SELECT current_setting('enable_nestloop'), set_config('enable_nestloop', 'off', true)
-"""
-_JOIN_AS_BEFORE: Final = "SELECT set_config('enable_nestloop', $1, true)"
+_LOOKED_AT: Final = 4_000
+"""People who are looked at, each on every channel: all of a smaller audience, at most so many of a larger one."""
 _GROUPS_APART: Final = 8
 """Groups that are counted one by one; more are put together and sorted."""
 
@@ -35,11 +30,13 @@ SELECT id FROM contact WHERE id = ANY($3::bytea[]) AND account_id = $1 AND delet
 """
 
 # index: contact_by_account; every contact is looked at.
-_SELECTED: Final = "SELECT c.id FROM contact AS c WHERE c.account_id = $1 AND c.deleted_at IS NULL AND {rules}"
+_SELECTED: Final = (
+    "SELECT c.id AS contact_id FROM contact AS c WHERE c.account_id = $1 AND c.deleted_at IS NULL AND {rules}"
+)
 
 # index: group_member_pkey (index only). Of each group those who are in none before it, so that nothing needs sorting.
-_COUNT_GROUP: Final = """
-SELECT count(*) FROM group_member AS m WHERE m.group_id = ($2::bytea[])[{place}] {unseen}
+_OF_GROUP: Final = """
+SELECT m.contact_id FROM group_member AS m WHERE m.group_id = ($2::bytea[])[{place}] {unseen}
 """
 _UNSEEN_IN: Final = """
 AND NOT EXISTS (SELECT FROM group_member AS o WHERE o.group_id IN ({groups}) AND o.contact_id = m.contact_id)
@@ -54,6 +51,20 @@ _NAMED: Final = """
 _UNNAMED: Final = """
 AND c.id <> ALL($3::bytea[])
 AND NOT EXISTS (SELECT FROM group_member AS m WHERE m.group_id = ANY($2::bytea[]) AND m.contact_id = c.id)
+"""
+
+_NOBODY: Final = "SELECT NULL::bytea AS contact_id WHERE false"
+
+# Said twice, of the list and of the contact, so that contacts are looked up and not all read. index: contact_pkey.
+_LOOKED_UP: Final = "WHERE c.id = ANY($2::bytea[])"
+
+# index: those of the audience; one pass over it. Of each sixteen ids that follow one another one is taken, and of the
+# next sixteen another: ids of one import do. A real digest would take longer than all the rest.
+_COUNT_AND_CHOOSE: Final = """
+SELECT count(*), array_agg(contact_id) FILTER (
+           WHERE get_byte(contact_id, 11) & 15 = (get_byte(contact_id, 11) / 16 * 7 + get_byte(contact_id, 10) * 5) & 15
+       ), pg_current_snapshot()::text, ($1::bytea, $2::bytea[], $3::bytea[]) IS NULL
+FROM ({everyone}) AS everyone
 """
 
 # index: contact_not_mailable, contact_by_email per suppression, group_member_pkey per candidate.
@@ -117,11 +128,7 @@ def counting(account_id: bytes, campaign: Campaign, rules: Sequence[Rule]) -> tu
     One statement, so both counts and the snapshot it returns see the same members.
     """
     selects, values = where(rules, 6)
-    named = _count_named(campaign)
-    selected = f"({named})" if named else "0"
-    if rules:
-        unnamed = _UNNAMED if named else ""
-        selected += f" + (SELECT count(*) FROM ({_SELECTED.format(rules=selects)} {unnamed}) AS s)"
+    selected = f"(SELECT count(*) FROM ({_everyone(campaign, selects if rules else None)}) AS everyone)"
     if rules:
         blocked = _COUNT_BLOCKED.format(joined="JOIN contact AS c ON c.id = blocked.id", belongs=_belongs(selects))
     else:
@@ -135,66 +142,63 @@ def counting(account_id: bytes, campaign: Campaign, rules: Sequence[Rule]) -> tu
 async def count(
     connection: Connection, account_id: bytes, campaign: Campaign, rules: Sequence[Rule], parts: Sequence[Part]
 ) -> tuple[AudienceCount, str]:
-    """Counts exactly whom these parts would reach now, and the snapshot that was counted.
+    """Counts whom these parts would reach now, and the snapshot in which the people were counted.
 
-    Email alone is counted by the few that cannot be written to; for other channels everyone is looked at.
+    The people are counted exactly. Whom email alone reaches is known by the few that cannot be written to; for other
+    channels people are looked at, and of a large audience a sample of them.
     """
     if {part.channel for part in parts} <= {ChannelName.EMAIL}:
         query, values = counting(account_id, campaign, rules)
         selected, blocked, snapshot, _ = await connection.fetchrow(query, *values) or (0, 0, "", None)
         counted = [PartCount(ChannelName.EMAIL, selected, selected - blocked) for _ in parts]
         return AudienceCount(selected, selected - blocked, tuple(counted)), snapshot
+    selected, people, snapshot = await _count_and_choose(connection, account_id, campaign, rules)
     ways = await reach.ways_of(connection, parts)
-    are_many = bool(rules) or await _are_many(connection, account_id, campaign)
-    query, values = counting_parts(account_id, campaign, rules, ways, reads_all=are_many)
-    async with connection.transaction():
-        before = await connection.fetchval(_JOIN_BY_HASH) if are_many else None
-        # Not fetchrow: the driver asks for one row only, and the server then uses one process only.
-        ((selected, eligible, snapshot, *figures),) = await connection.fetch(query, *values)
-        if before is not None:
-            await connection.execute(_JOIN_AS_BEFORE, before)
+    query, values = _counting_parts(account_id, campaign, ways, people)
+    ((eligible, *figures),) = await connection.fetch(query, *values)
+    scale = selected / len(people) if people else 0
+    eligible, *figures = [round(figure * scale) for figure in (eligible, *figures)]
     pairs = zip(parts, figures[::2], figures[1::2], strict=True)
-    return AudienceCount(selected, eligible, tuple(PartCount(part.channel, *pair) for part, *pair in pairs)), snapshot
+    counts = tuple(PartCount(part.channel, *pair) for part, *pair in pairs)
+    return AudienceCount(selected, eligible, counts, is_estimate=selected > _LOOKED_AT), snapshot
 
 
-async def _are_many(connection: Connection, account_id: bytes, campaign: Campaign) -> bool:
-    """Whether the groups and the named contacts are so many that everything is read as a whole for them."""
-    named = _count_named(campaign)
-    if named is None:
-        return False
-    typed = "($1::bytea, $2::bytea[], $3::bytea[]) IS NULL"
-    row = await connection.fetchrow(f"SELECT ({named}), {typed}", *_of(account_id, campaign))
-    return row is not None and row[0] > _MANY
-
-
-def counting_parts(
-    account_id: bytes, campaign: Campaign, rules: Sequence[Rule], ways: Sequence[Way], *, reads_all: bool
-) -> tuple[str, list[Any]]:
-    """As `counting`, for a campaign of any parts: everyone is looked at once, on every channel.
-
-    The columns: how many are selected, how many can be reached at all, the snapshot; then for each part its deliveries,
-    and those of them that may be sent.
-    """
-    asked, values = members(account_id, campaign, rules)
-    first = len(values) + 1
-    values += [campaign.category, campaign.id]
-    places = Places(
-        account="$1",
-        category=f"${first}::text",
-        campaign=f"${first + 1}::bytea",
-        apps=f"${first + 2}::text[]",
-        platforms=f"${first + 3}::text[]",
-        reads_all=reads_all,
+async def _count_and_choose(
+    connection: Connection, account_id: bytes, campaign: Campaign, rules: Sequence[Rule]
+) -> tuple[int, list[bytes], str]:
+    """How many there are, those of them to look at (all of a few, else some from everywhere), and the snapshot."""
+    selects, values = where(rules, 4)
+    query = _COUNT_AND_CHOOSE.format(everyone=_everyone(campaign, selects if rules else None))
+    # Not fetchrow: the driver asks for one row only, and the server then uses one process only.
+    ((selected, chosen, snapshot, _),) = await connection.fetch(
+        query, *_of(account_id, campaign), *(values if rules else ())
     )
+    if selected <= _LOOKED_AT:
+        query, values = members(account_id, campaign, rules)
+        return selected, [contact_id for (contact_id,) in await connection.fetch(query, *values)], snapshot
+    spread = chosen or []
+    return selected, spread[:: len(spread) // _LOOKED_AT + 1], snapshot
+
+
+def _counting_parts(
+    account_id: bytes, campaign: Campaign, ways: Sequence[Way], people: Sequence[bytes]
+) -> tuple[str, list[Any]]:
+    """The statement that looks at these people on every channel, and its parameters.
+
+    The columns: how many can be reached at all; then for each part its deliveries, and those of them that may be sent.
+    """
+    values = [account_id, people, campaign.category, campaign.id]
+    places = Places(account="$1", category="$3::text", campaign="$4::bytea", apps="$5::text[]", platforms="$6::text[]")
     if reach.has_push(ways):
         values += [[way.app for way in ways], [way.platform for way in ways]]
     policy = campaign.channel_policy
     counts = [count for place in range(1, len(ways) + 1) for count in _part_counts(place, ways, policy)]
     reachable = " OR ".join(f"{channel}_refusal IS NULL" for channel in dict.fromkeys(way.channel for way in ways))
+    source = "(SELECT unnest($2::bytea[]) AS contact_id)"
     return (
         f"""
-        SELECT count(*), count(*) FILTER (WHERE {reachable}), pg_current_snapshot()::text, {", ".join(counts)}
-        FROM ({reach.people(ways, policy, f"({asked})", places)}) AS people
+        SELECT count(*) FILTER (WHERE {reachable}), {", ".join(counts)}
+        FROM ({reach.people(ways, policy, source, places, _LOOKED_UP)}) AS people
     """,
         values,
     )
@@ -239,14 +243,23 @@ def _belongs(selects: str | None) -> str:
     return named if selects is None else f"({named} OR (c.deleted_at IS NULL AND {selects}))"
 
 
-def _count_named(campaign: Campaign) -> str | None:
-    """Counts the members of the groups and the contacts named, each once; None when there are neither."""
+def _everyone(campaign: Campaign, selects: str | None) -> str:
+    """A query for the audience, each once: the named, and whom rules select; None when there are no rules."""
+    named = _named(campaign)
+    if selects is None:
+        return named or _NOBODY
+    selected = _SELECTED.format(rules=selects)
+    return f"{named} UNION ALL {selected} {_UNNAMED}" if named else selected
+
+
+def _named(campaign: Campaign) -> str | None:
+    """A query for the members of the groups and the contacts named, each once; None when there are neither."""
     groups = len(campaign.group_ids)
     if campaign.contact_ids or groups > _GROUPS_APART:
-        return f"SELECT count(*) FROM ({_MEMBERS}) AS m"
-    counts = []
+        return f"SELECT contact_id FROM ({_MEMBERS}) AS m"
+    members = []
     for place in range(1, groups + 1):
         before = ", ".join(f"($2::bytea[])[{other}]" for other in range(1, place))
         unseen = _UNSEEN_IN.format(groups=before) if before else ""
-        counts.append(f"({_COUNT_GROUP.format(place=place, unseen=unseen)})")
-    return f"SELECT {' + '.join(counts)}" if counts else None
+        members.append(_OF_GROUP.format(place=place, unseen=unseen))
+    return " UNION ALL ".join(members) or None

@@ -216,7 +216,7 @@ class CampaignStore:
         return {Id(row["id"]) for row in await self._connection.fetch(_KNOWN_CONTACTS, account_id, contact_ids)}
 
     async def count_audience(self, account_id: Id, campaign: Campaign, rules: Sequence[Rule]) -> AudienceCount:
-        """Counts exactly who would be reached now."""
+        """Counts who would be reached now; see `AudienceCount` for what is exact."""
         counted, _ = await audience.count(self._connection, account_id, campaign, rules, campaign.parts)
         return counted
 

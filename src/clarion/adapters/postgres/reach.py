@@ -34,8 +34,7 @@ class Way:
 class Places:
     """Where the parameters of a statement stand. `apps` and `platforms` are arrays by part, read for push only.
 
-    A statement with a `cursor` is about a slice behind it, one without about a whole audience. One that `reads_all` is
-    about so many that their lists and devices are read as a whole, and not looked up for each.
+    A statement with a `cursor` is about a slice behind it, one without counts.
     """
 
     account: str
@@ -44,7 +43,6 @@ class Places:
     apps: str
     platforms: str
     cursor: str | None = None
-    reads_all: bool = False
 
 
 async def ways_of(connection: Connection, senders: Sequence[tuple[ChannelName, Id]]) -> list[Way]:
@@ -80,7 +78,7 @@ LEFT JOIN LATERAL (
     SELECT address_key FROM campaign_suppression
     WHERE campaign_id = {campaign} AND channel = '{channel}' AND address_key = {key} LIMIT 1) AS {channel}_q ON true"""
 
-# The same for very many, and for a slice that is written to by email alone, where the planner may choose.
+# The same for a slice that is written to on one of these channels alone, where the planner may choose.
 _JOINED: Final = """
 LEFT JOIN suppression AS {channel}_p
        ON {channel}_p.account_id = {account} AND {channel}_p.channel = '{channel}' AND {channel}_p.address_key = {key}
@@ -100,10 +98,10 @@ CASE WHEN c.deleted_at IS NOT NULL THEN 'contact_deleted'
 
 # index: device_by_contact, suppression_pkey, campaign_suppression_pkey. By nothing but the person, for the same reason.
 _DEVICES: Final = """
-SELECT {who}count(*) AS devices, count(*) FILTER (WHERE {barred}) AS barred,
+SELECT count(*) AS devices, count(*) FILTER (WHERE {barred}) AS barred,
        bool_and(push_q.address_key IS NOT NULL OR push_p.reason = 'unsubscribed') AS unsubscribed{by_part}
 FROM device AS d {listed}
-WHERE {whose} AND d.retired_at IS NULL AND ({served}) {group}"""
+WHERE d.contact_id = s.contact_id AND d.retired_at IS NULL AND ({served})"""
 _BARRED: Final = "(push_p.reason IS NOT NULL OR push_q.address_key IS NOT NULL)"
 _ADDRESS: Final = {ChannelName.EMAIL: ("email", "c.email_key"), ChannelName.SMS: ("phone", "c.phone")}
 
@@ -117,7 +115,7 @@ def people(ways: Sequence[Way], policy: ChannelPolicy, source: str, places: Plac
     """A query with a row for everyone of `source` (which has their `contact_id`) who meets the condition.
 
     Columns: `contact_id`; for each channel among the ways its `<channel>_refusal`, and `email`, `phone`; for each push
-    way `devices_<place>` and `barred_<place>` when a whole audience is asked; for the first available channel `chosen`.
+    way `devices_<place>` and `barred_<place>` when people are counted; for the first available channel `chosen`.
     """
     channels = list(dict.fromkeys(way.channel for way in ways))
     columns, joins = ["s.contact_id"], []
@@ -130,7 +128,7 @@ def people(ways: Sequence[Way], policy: ChannelPolicy, source: str, places: Plac
             columns.append(f"c.{address}")
             columns.append(_REFUSAL.format(address=address, channel=channel, category=places.category))
             columns[-1] += f" AS {channel}_refusal"
-            may_choose = places.reads_all or (places.cursor and len(channels) == 1)
+            may_choose = places.cursor and len(channels) == 1
             joins.append(_listed(channel, key, places, _JOINED if may_choose else _LISTED))
     if has_push(ways) and places.cursor is None:
         columns += [
@@ -164,7 +162,7 @@ def serves(place: int, places: Places) -> str:
 
 def listed_devices(places: Places) -> str:
     """The joins of a device `d` to the lists of suppressions."""
-    return _listed(ChannelName.PUSH, "d.token", places, _JOINED if places.reads_all else _LISTED)
+    return _listed(ChannelName.PUSH, "d.token", places)
 
 
 def leads_push(place: int, ways: Sequence[Way]) -> bool:
@@ -191,10 +189,5 @@ def _held(ways: Sequence[Way], places: Places) -> str:
         by_part="" if places.cursor else by_part,
         listed=listed_devices(places),
         served=" OR ".join(f"({serves(place, places)})" for place in pushing),
-        who="d.contact_id, " if places.reads_all else "",
-        whose=f"d.account_id = {places.account}" if places.reads_all else "d.contact_id = s.contact_id",
-        group="GROUP BY d.contact_id" if places.reads_all else "",
     )
-    if places.reads_all:
-        return f"\nLEFT JOIN ({query}) AS held ON held.contact_id = s.contact_id"
     return f"\nLEFT JOIN LATERAL ({query}) AS held ON true"

@@ -92,7 +92,10 @@ class Campaigns(Protocol):
         ...
 
     async def count_audience(self, account_id: Id, campaign: Campaign, rules: Sequence[Rule]) -> AudienceCount:
-        """Counts exactly, in one statement, who would be reached now. `rules` are those of the campaign's segments."""
+        """Counts who would be reached now; of many on other channels than email, by a sample.
+
+        `rules` are those of the campaign's segments.
+        """
         ...
 
     async def count_missing(

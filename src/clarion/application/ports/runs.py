@@ -89,6 +89,9 @@ class Runs(Protocol):
     async def open(self, account_id: Id, opening: Opening) -> AudienceCount:
         """Counts the audience and creates a run over it: over exactly the members of its groups that were counted.
 
+        Answers in milliseconds whatever the audience. What each part will be may be an estimate; its `selected_count`
+        follows the rows while they are frozen, and is theirs in the end.
+
         Rules of segments are pinned as they are; who they select is asked again when each slice is frozen.
         """
         ...

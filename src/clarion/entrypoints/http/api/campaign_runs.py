@@ -77,8 +77,8 @@ class StartedRunView(msgspec.Struct, rename="camel"):
     @classmethod
     def of(cls, started: StartedRun) -> StartedRunView:
         """The start as callers see it."""
-        counted = AudienceCountView(started.audience.selected, started.audience.eligible)
-        channels = ChannelCountView.all_of(started.audience)
+        audience = started.audience
+        counted, channels = AudienceCountView.of(audience), ChannelCountView.all_of(audience)
         return cls(RunView.of(started.run), counted, channels, list(started.unmatched))
 
 

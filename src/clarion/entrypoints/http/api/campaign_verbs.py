@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from clarion.application import lifecycle
 from clarion.application.activation import Activation
@@ -32,19 +32,30 @@ class StartedCampaign(msgspec.Struct, rename="camel"):
     """Whether this call fired the campaign's messages."""
     instances_created: int
     """Recipients that a message is on its way to; those that may not be written to are not counted."""
+    is_estimate: bool | UnsetType = UNSET
+    """True when `instancesCreated` is worked out from a sample of the recipients: for many, on other channels than
+    email. Not there when it is exact."""
 
     @classmethod
     def of(cls, started: Started) -> StartedCampaign:
         """The start as callers see it."""
         summary = CampaignSummary(**summary_fields(started.campaign))
-        return cls(summary, started.triggered, started.instances_created)
+        return cls(summary, started.triggered, started.instances_created, started.is_estimate or UNSET)
 
 
 class AudienceCountView(msgspec.Struct, rename="camel"):
-    """Whom a start would reach now."""
+    """Whom a start would reach now. `selected` is exact."""
 
     selected: int
     eligible: int
+    is_estimate: bool | UnsetType = UNSET
+    """True when `eligible` and the counts by channel are worked out from a sample of the selected. Not there when they
+    are exact."""
+
+    @classmethod
+    def of(cls, audience: AudienceCount) -> AudienceCountView:
+        """The count as callers see it."""
+        return cls(audience.selected, audience.eligible, audience.is_estimate or UNSET)
 
 
 class ChannelCountView(msgspec.Struct, rename="camel"):
@@ -94,7 +105,7 @@ class ActivationView(msgspec.Struct, rename="camel"):
         """The activation as callers see it."""
         return cls(
             campaign=CampaignView.of(activation.campaign),
-            audience=AudienceCountView(activation.audience.selected, activation.audience.eligible),
+            audience=AudienceCountView.of(activation.audience),
             channels=ChannelCountView.all_of(activation.audience),
             variables=[VariableView(v.name, v.is_known, v.missing_for) for v in activation.forecast.variables],
             sms=SmsEstimateView.of(activation.forecast.sms) if activation.forecast.sms else None,
