@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from clarion.application.contacts import get_contact
 from clarion.application.ports import Transaction
+from clarion.application.ports.inbound import InboundAsked
 from clarion.domain.ids import Id
 from clarion.domain.inbound import InboundMessage
 
@@ -28,3 +29,10 @@ async def list_messages_of(
     """
     await get_contact(tx, account_id=account_id, contact_id=contact_id)
     return await tx.inbound.list_after(account_id, after, limit, contact_id)
+
+
+async def list_newest_inbound(
+    tx: Transaction, *, account_id: Id, before: Id | None, limit: int, asked: InboundAsked
+) -> list[InboundMessage]:
+    """Reads up to `limit` messages with ids below `before`, the newest first; one shows once its writer is known."""
+    return await tx.inbound.list_before(account_id, before, limit, asked)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.receipts import BY_KEY
-from clarion.application.ports.inbound import Unread
+from clarion.application.ports.inbound import InboundAsked, Unread
 from clarion.application.ports.receipts import Inbound
 from clarion.domain.ids import Id, new_ids
 from clarion.domain.inbound import InboundMessage
@@ -84,6 +84,14 @@ SELECT id, sender_id, contact_id, address, sent_to, text, keyword, occurred_at, 
 WHERE account_id = $1 AND id > $2{condition} ORDER BY id LIMIT $3
 """
 
+# index: inbound_message_by_account, backwards.
+_LIST_BACK: Final = """
+SELECT id, sender_id, contact_id, address, sent_to, text, keyword, occurred_at, received_at FROM inbound_message
+WHERE account_id = $1 AND is_read AND ($2::bytea IS NULL OR id < $2) AND ($4::bytea IS NULL OR id = $4)
+    AND ($5::timestamptz IS NULL OR received_at >= $5) AND ($6::timestamptz IS NULL OR received_at <= $6)
+ORDER BY id DESC LIMIT $3
+"""
+
 # index: inbound_message_by_contact.
 _ERASE: Final = "DELETE FROM inbound_message WHERE contact_id = $1"
 
@@ -129,6 +137,13 @@ class InboundStore:
         rows = await self._connection.fetch(
             _LIST.format(condition=condition), account_id, after or b"", limit, *narrowed
         )
+        return [_message(row) for row in rows]
+
+    async def list_before(
+        self, account_id: Id, before: Id | None, limit: int, asked: InboundAsked
+    ) -> list[InboundMessage]:
+        """Reads messages below a cursor."""
+        rows = await self._connection.fetch(_LIST_BACK, account_id, before, limit, *asked)
         return [_message(row) for row in rows]
 
     async def erase(self, contact_id: Id) -> None:

@@ -6,6 +6,7 @@ Implemented by the store of the same name. Where to read next: `pipeline/inbound
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from clarion.application.ports.receipts import Inbound
@@ -23,6 +24,14 @@ class Unread(NamedTuple):
     text: str
     languages: list[str]
     contact_id: Id | None
+
+
+class InboundAsked(NamedTuple):
+    """Which messages, all given conditions met; both ends of the span are in it."""
+
+    id: Id | None = None
+    received_from: datetime | None = None
+    received_until: datetime | None = None
 
 
 class InboundMessages(Protocol):
@@ -52,6 +61,12 @@ class InboundMessages(Protocol):
         self, account_id: Id, after: Id | None, limit: int, contact_id: Id | None = None
     ) -> list[InboundMessage]:
         """Reads messages with ids above `after`, the newest last."""
+        ...
+
+    async def list_before(
+        self, account_id: Id, before: Id | None, limit: int, asked: InboundAsked
+    ) -> list[InboundMessage]:
+        """Reads messages with ids below `before` of which what follows has followed, the newest first."""
         ...
 
     async def erase(self, contact_id: Id) -> None:

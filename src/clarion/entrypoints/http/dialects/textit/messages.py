@@ -1,6 +1,6 @@
 """`/api/v2/messages.json`: what was sent to whom and what became of it; and one text to one contact, sent as it is.
 
-Knows outgoing messages only. Where to read next: `application.broadcasts`, `sending_mapping`.
+Knows outgoing messages; incoming ones are `inbox`. Where to read next: `application.broadcasts`, `sending_mapping`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from clarion.entrypoints.http.dialects.textit import models, sending_mapping
 from clarion.entrypoints.http.dialects.textit.broadcasts import SAID_IN
 from clarion.entrypoints.http.dialects.textit.calls import CURSOR, UUID, Call, Made, endpoint
 from clarion.entrypoints.http.dialects.textit.contact_finding import contacts_with, holder_of
+from clarion.entrypoints.http.dialects.textit.inbox import inbox
 from clarion.entrypoints.http.dialects.textit.inputs import Inputs
 from clarion.entrypoints.http.dialects.textit.pages import Page, no_rows, page_of
 from clarion.entrypoints.http.dialects.textit.queries import NOBODY, Query, Window, is_uuid, read_number
@@ -51,7 +52,7 @@ _SAID_IN: Final = "textit_message"
         UUID,
         CURSOR,
         Parameter(name="id", about="The number of one message"),
-        Parameter(name="folder", about="`outbox`, `sent` or `failed`; the folders of incoming messages are empty"),
+        Parameter(name="folder", about="`inbox`, `outbox`, `sent` or `failed`; others are empty"),
         Parameter(name="contact", about="The UUID of a contact"),
         Parameter(name="broadcast", about="The number of a broadcast"),
         Parameter(name="after", about="Created at or after this moment", schema=_MOMENT),
@@ -60,8 +61,10 @@ _SAID_IN: Final = "textit_message"
     answers={200: Answers("A page of messages", Page[models.Message])},
 )
 async def listed(tx: Transaction, call: Call) -> Page[models.Message]:
-    """Lists what runs sent, tests aside; the time of a message is that of its run."""
+    """Lists what runs sent, tests aside; the time of a message is that of its run. The inbox has what people wrote."""
     call.query.exclusive("contact", "folder", "label", "broadcast")
+    if call.query.text("folder") == "inbox":
+        return await inbox(tx, call)
     window, place, states = call.query.window(), _place(call.query), _states(call.query)
     if window.is_void or states == frozenset() or call.query.text("label"):
         return no_rows()

@@ -144,10 +144,10 @@ class Broadcast(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """One message to one contact. Only outgoing ones are known here."""
+    """One message to one contact, or from one. `id` is null of incoming ones, which have no number."""
 
     uuid: str
-    id: int
+    id: int | None
     broadcast: int | None
     contact: Ref | None
     urn: str | None
