@@ -144,7 +144,7 @@ async def test_batches_that_are_gone_are_not_read_by_the_next_claim(
             await claim(database)
             plan = await tx.connection.fetchval(
                 "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
-                "SELECT * FROM claim_next('worker', 'bulk', '{}', interval '1 minute')"
+                "SELECT * FROM claim_next('worker', 'bulk', '{email}', '{}', interval '1 minute')"
             )
     (told,) = json.loads(plan)
     assert told["Plan"]["Actual Rows"] == 1
