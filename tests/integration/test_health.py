@@ -87,7 +87,8 @@ async def test_f53_a_relay_that_is_gone_is_shut_and_its_mail_goes_out_once_it_is
         assert Counter(sink.recipients()) == Counter(stage.MANY[:40])
         await sink.aclose()
     assert not await is_shut(made)
-    assert await kinds(made) == ["sender_shut", "sender_open"]
+    # What the other worker had waiting may fail a moment after the relay is back, and shut it once more.
+    assert await kinds(made) in (["sender_shut", "sender_open"], ["sender_shut", "sender_open"] * 2)
 
 
 async def test_f53_a_shut_sender_holds_up_nobody_else(database: PostgresDatabase, database_url: str) -> None:
