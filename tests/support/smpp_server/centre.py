@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from tests.support.certificates import Certificates
 from tests.support.smpp_server.install import FOLDER, node
 
@@ -41,6 +42,8 @@ class Centre:
 
     async def __aenter__(self) -> Self:
         program = await asyncio.to_thread(node)
+        if program is None:
+            pytest.skip("npm could not bring the message centre")
         self._process = await asyncio.create_subprocess_exec(
             program,
             FOLDER / "server.js",
