@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clarion.domain.keywords import Keyword, read_keyword, says_how_to_stop
+from clarion.domain.keywords import Keyword, read_campaign_stop, read_keyword, says_how_to_stop
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,12 @@ def test_one_word_is_a_keyword_and_a_sentence_is_not(
 ])  # fmt: skip
 def test_a_message_says_how_to_stop_by_naming_such_a_word(text: str, says: bool) -> None:  # noqa: FBT001 - expected value
     assert says_how_to_stop(text) is says
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("123STOP", 123), (" 12 stop! ", 12), ("7 Unsubscribe", 7), ("STOP", None), ("STOP123", None), ("0STOP", None),
+     ("12START", None), ("12", None), ("1" * 30 + "STOP", None), ("12 stop " + "x" * 40, None)],
+)  # fmt: skip
+def test_a_number_before_a_stop_word_names_a_campaign(text: str, number: int | None) -> None:
+    assert read_campaign_stop(text) == number

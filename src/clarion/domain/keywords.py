@@ -6,6 +6,7 @@ Opt-Out") and AWS ("Required opt-out keywords") take for such; the others say th
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
@@ -44,6 +45,7 @@ def _words(listed: Mapping[Keyword, str]) -> dict[str, Keyword]:
     return {word: keyword for keyword, words in listed.items() for word in words.split()}
 
 
+_CAMPAIGN_STOP: Final = re.compile(r"([1-9][0-9]{0,17})([a-z]+)", re.ASCII)
 _WORDS: Final = _words(_EVERYWHERE)
 _WORDS_BY_LANGUAGE: Final = {language: _words(listed) for language, listed in _BY_LANGUAGE.items()}
 
@@ -66,6 +68,12 @@ def read_keyword(text: str, languages: tuple[str, ...] = ()) -> Keyword | None:
         if found is not None:
             return found
     return None
+
+
+def read_campaign_stop(text: str) -> int | None:
+    """The number of the campaign that an inbound text stops, as `123STOP` or `123 stop` does, else None. Pure."""
+    found = _CAMPAIGN_STOP.fullmatch(_bare(text)) if len(text) <= _LONGEST else None
+    return int(found[1]) if found and _WORDS.get(found[2]) is Keyword.STOP else None
 
 
 _AMBIGUOUS: Final = frozenset({"cancel", "end", "quit", "remove", "td"})

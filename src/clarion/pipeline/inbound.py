@@ -6,16 +6,19 @@ Where to read next: `domain/keywords`, docs/receipts.md.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 from clarion import telemetry
+from clarion.application.campaigns import find_by_number
 from clarion.application.contact_rules import Refusal, read_phone
 from clarion.application.ports import Database, Transaction
 from clarion.application.ports.inbound import Unread
 from clarion.domain.channel import ChannelName
+from clarion.domain.errors import NotFound
 from clarion.domain.ids import Id
-from clarion.domain.keywords import Keyword, read_keyword
+from clarion.domain.keywords import Keyword, read_campaign_stop, read_keyword
 from clarion.domain.outcome import Reason
 from clarion.domain.suppression import SuppressionReason
 
@@ -37,6 +40,7 @@ async def _read(tx: Transaction) -> int:
         return 0
     asked = [(one, read_keyword(one.text, tuple(one.languages))) for one in messages]
     await _obey(tx, asked)
+    await _opt_out(tx, messages)
     seen = [one.contact_id for one in messages if one.contact_id is not None]
     if seen:
         await tx.inbound.cancel_waiting(sorted(set(seen)), Reason.ANSWERED)
@@ -44,6 +48,17 @@ async def _read(tx: Transaction) -> int:
     for _, keyword in asked:
         telemetry.inbound_messages.labels(keyword or "none").inc()
     return len(messages)
+
+
+async def _opt_out(tx: Transaction, messages: Sequence[Unread]) -> None:
+    """Keeps single campaigns from writing to who says so, by the number that callers know a campaign by."""
+    for one in messages:
+        number = read_campaign_stop(one.text)
+        if number is None or isinstance(read_phone(one.address), Refusal):
+            continue
+        with contextlib.suppress(NotFound):  # nobody's campaign: the message is kept like any other
+            campaign = await find_by_number(tx, account_id=one.account_id, number=number)
+            await tx.suppressions.add_for_campaign(one.account_id, campaign.id, ChannelName.SMS, one.address)
 
 
 async def _obey(tx: Transaction, asked: Sequence[tuple[Unread, Keyword | None]]) -> None:

@@ -39,6 +39,11 @@ _GET_WITH_SECRETS: Final = f"""
 SELECT {SENDER_COLUMNS}, secrets_sealed FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2
 """
 _FIND_ANYWHERE: Final = f"SELECT {SENDER_COLUMNS}, account_id, secrets_sealed FROM {SENDER_FROM} WHERE sender.id = $1"
+# No index: as below.
+_OF_TWILIO: Final = """
+SELECT id FROM sender
+WHERE provider = 'twilio' AND config->>'account_sid' = $1 AND from_address = $2 ORDER BY id LIMIT 1
+"""
 # No index: a walk through the table, which has a row per sender, once in a while.
 _STAYING: Final = f"""
 SELECT {SENDER_COLUMNS}, secrets_sealed FROM {SENDER_FROM} WHERE sender.provider = 'smpp' ORDER BY sender.id LIMIT $1
@@ -107,6 +112,11 @@ class SenderStore:
         """A sender of any account: whose it is, and its secrets as they were sealed."""
         row = await self._connection.fetchrow(_FIND_ANYWHERE, sender_id)
         return (Id(row["account_id"]), sender_of(row), row["secrets_sealed"]) if row else None
+
+    async def of_twilio(self, account_sid: str, number: str) -> Id | None:
+        """The sender that has this number at Twilio, of whatever account."""
+        found: Id | None = await self._connection.fetchval(_OF_TWILIO, account_sid, number)
+        return found
 
     async def staying(self, limit: int) -> list[tuple[Sender, bytes | None]]:
         """Senders of all accounts whose news comes over a connection of ours, with their sealed secrets."""

@@ -58,6 +58,10 @@ class Senders(Protocol):
         """A sender of any account, for its provider's calls: whose it is, and its secrets as they were sealed."""
         ...
 
+    async def of_twilio(self, account_sid: str, number: str) -> Id | None:
+        """The sender of any account that has this number at Twilio, for calls that name nothing else."""
+        ...
+
     async def staying(self, limit: int) -> list[tuple[Sender, bytes | None]]:
         """Senders of all accounts whose news comes over a connection of ours, with their sealed secrets."""
         ...

@@ -133,10 +133,6 @@ async def test_another_method_is_refused_in_the_same_voice(scene: Domo, path: st
     refusal(await scene.http.put(path, json={}), 405)
 
 
-async def test_replies_by_sms_are_not_there_yet(scene: Domo) -> None:
-    refusal(await scene.http.post("/api/v1/campaigns/queue/sms", data={"Body": "STOP"}), 404)
-
-
 async def test_the_token_reaches_no_log(scene: Domo, capfd: pytest.CaptureFixture[str]) -> None:
     logging.getLogger().setLevel(logging.DEBUG)
     await scene.refused(400, campaignId="x")

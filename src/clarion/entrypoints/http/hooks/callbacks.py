@@ -42,7 +42,15 @@ async def receive(request: Incoming) -> Response[bytes]:
     current().route = _ROUTE
     edge: Edge = request.app.state.edge
     caller = await edge.callers.find(parse_id(request.path_params["senderId"]))
-    call = await _call(request, edge.links.base_url)
+    return await take(edge, caller, await read_call(request, edge.links.base_url))
+
+
+async def take(edge: Edge, caller: Caller, call: Callback) -> Response[bytes]:
+    """Stores the news in a call of this sender's provider and answers as the provider wants it.
+
+    Raises:
+        Forbidden, Malformed, RateLimited, Unavailable: as `receive` does.
+    """
     try:
         await caller.callbacks.prepare(call)
         news = caller.callbacks.read(call)
@@ -56,7 +64,7 @@ async def receive(request: Incoming) -> Response[bytes]:
     return Response(answer.body, status_code=answer.status, media_type=answer.content_type or "text/plain")
 
 
-async def _call(request: Incoming, base_url: str) -> Callback:
+async def read_call(request: Incoming, base_url: str) -> Callback:
     """The call as it came, under the address that we gave the provider: whatever stands before us may have others."""
     query = request.scope["query_string"].decode("latin-1")
     return Callback(

@@ -62,6 +62,20 @@ class Callers:
             raise NotFound("hook")
         return known
 
+    async def find_by_number(self, account_sid: str, number: str) -> Caller:
+        """The sender that has this number at Twilio. What names it is not proved by anything yet.
+
+        Raises:
+            NotFound: there is none.
+            RateLimited, Unavailable: as `find` does.
+        """
+        self._pace.take(_NOBODY)
+        async with self._database.reading() as tx:
+            sender_id = await tx.senders.of_twilio(account_sid, number)
+        if sender_id is None:
+            raise NotFound("hook")
+        return await self.find(sender_id)
+
     async def _read(self, sender_id: Id) -> Caller | None:
         async with self._database.reading() as tx:
             found = await tx.senders.find_anywhere(sender_id)

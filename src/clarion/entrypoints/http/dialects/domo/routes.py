@@ -9,9 +9,11 @@ from __future__ import annotations
 import hmac
 import time
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from litestar import Response
 
+from clarion.application.campaign_draft import storable
 from clarion.application.campaigns import find_by_number
 from clarion.application.start_calls import StartCall, start_by_call
 from clarion.application.way_out import ask_way_out
@@ -23,6 +25,7 @@ from clarion.entrypoints.http.dialects.domo.reading import REFUSED, Body, canoni
 from clarion.entrypoints.http.edge import Edge
 from clarion.entrypoints.http.envelope import JSON
 from clarion.entrypoints.http.errors import UnsupportedMediaType
+from clarion.entrypoints.http.hooks.callbacks import read_call, take
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.requests import content_type, read_bytes
 
@@ -42,6 +45,15 @@ _REFUSALS: Final = {
 _ANSWERS: Final = {
     200: Answers("Started; or the same call came a moment ago and is not started twice. The body is empty."),
     **{status: Answers(about, Refusal) for status, about in _REFUSALS.items()},
+}
+_FIELDS: Final = 500
+"""Fields of a form that are read at most."""
+_SMS_ANSWERS: Final = {
+    200: Answers("Stored, and obeyed in a moment; the body is an empty TwiML document."),
+    400: Answers("It is signed, and still cannot be read.", Refusal),
+    403: Answers("Twilio did not sign this.", Refusal),
+    404: Answers("No sender here has this number of Twilio's.", Refusal),
+    **{status: Answers(_REFUSALS[status], Refusal) for status in (408, 413, 429, 503)},
 }
 _EXAMPLE: Final = {
     "campaignId": 12,
@@ -75,12 +87,22 @@ async def start_by_alert(request: Incoming) -> Response[Any]:
 
 @spoken(
     name="domoQueueSms", method="POST", path="/api/v1/campaigns/queue/sms", summary="Replies by SMS",
-    description="Never here: replies come to the hook of their sender.", body_required=False,
-    answers={404: Answers("Always: replies come to the hook of their sender.", Refusal)}, is_public=True,
+    description="What Twilio posts of a message to one of its numbers, signed: `STOP`, `START`, and `12STOP` for one "
+    "campaign. The same as the hook of the sender that has the number.",
+    body_required=False, answers=_SMS_ANSWERS, is_public=True,
 )  # fmt: skip
-async def queue_sms(_request: Incoming) -> Response[Any]:
-    """Refuses replies by SMS."""
-    raise NotFound("service: replies by SMS come to the hook of their sender")
+async def queue_sms(request: Incoming) -> Response[Any]:
+    """Takes a reply by SMS."""
+    edge: Edge = request.app.state.edge
+    call = await read_call(request, edge.links.base_url)
+    try:
+        said = dict(parse_qsl(call.body.decode("utf-8", "replace"), max_num_fields=_FIELDS))
+    except ValueError:
+        said = {}
+    named = storable([said.get("AccountSid", ""), said.get("To", "")])
+    if len(named) < 2 or not all(named):
+        raise NotFound("number")
+    return await take(edge, await edge.callers.find_by_number(*named), call)
 
 
 async def _start(request: Incoming) -> Response[Any]:
