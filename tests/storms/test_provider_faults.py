@@ -77,7 +77,7 @@ async def test_f44_an_answer_that_never_comes_holds_nobody_up(database: Postgres
             assert Counter(state for state, _ in (await stuck.rows()).values()) == {"sent": 10, "sending": SILENT}
             for connection in list(sink.open_connections):
                 connection.cut()
-            await stuck.finished()
+            await finished(database, stuck_run, 90)
     assert {address: (await stuck.rows())[address] for address in silent} == dict.fromkeys(
         silent, ("unknown", "no_answer")
     )

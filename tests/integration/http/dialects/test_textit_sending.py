@@ -51,13 +51,15 @@ async def sending(app: App, caller: Caller) -> AsyncIterator[Sink]:
 
 
 async def sent(app: App, broadcast: dict[str, Any]) -> None:
-    """Waits until the run of a broadcast is over."""
+    """Waits until every part of the run of a broadcast is over."""
     assert isinstance(app.database, PostgresDatabase)
     async with app.database.reading() as tx:
-        run = await tx.connection.fetchval(
+        parts = await tx.connection.fetch(
             "SELECT r.id FROM run AS r JOIN campaign AS c ON c.id = r.campaign_id WHERE c.number = $1", broadcast["id"]
         )
-    await finished(app.database, Id(run))
+    assert parts
+    for part in parts:
+        await finished(app.database, Id(part["id"]))
 
 
 def letters(sink: Sink) -> dict[str, tuple[str, str, str]]:
