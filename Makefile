@@ -62,7 +62,7 @@ fix: setup ## let ruff repair what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: setup ## write the settings table of README.md; check that every link leads somewhere
+docs: setup ## write the tables of settings and of error codes; check that every link leads somewhere
 	@$(RUN) tools/settings_table.py
 	@$(RUN) tools/provider_tables.py
 	@$(RUN) tools/links.py

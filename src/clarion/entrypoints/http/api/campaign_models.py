@@ -164,9 +164,9 @@ class CampaignView(CampaignSummary, rename="camel", kw_only=True):
     """A campaign with everything its author wrote."""
 
     number: int
+    """The campaign's name for callers that know whole numbers only."""
     degraded_reason: str | None
     """Why its sender is left alone for now, having failed as a whole; null when it works."""
-    """The campaign's name for callers that know whole numbers only."""
     status_reason: str | None
     kind: CampaignKind
     category: Category
