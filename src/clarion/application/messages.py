@@ -19,7 +19,7 @@ from clarion.domain.sender import Sender
 from clarion.rendering.facts import RunFacts
 from clarion.rendering.links import Links
 from clarion.rendering.message import Plan
-from clarion.rendering.plan import EmailPlan, compile_email
+from clarion.rendering.plan import compile_email
 from clarion.rendering.push_plan import compile_push
 from clarion.rendering.sms_plan import compile_sms
 
@@ -36,37 +36,16 @@ def plan_of_run(source: RunSource, sender: Sender, links: Links) -> Plan:
     Raises:
         Invalid: the stored content no longer compiles, which a start would have refused.
     """
-    facts = _facts_of_run(source, sender)
-    if source.channel is ChannelName.SMS and source.sms:
-        return compile_sms(source.sms, facts=facts, sender=sender, links=links)
-    if source.channel is ChannelName.PUSH and source.push:
-        return compile_push(source.push, facts=facts, sender=sender, links=links)
-    if source.email is None:
-        raise Invalid(Problem(f"message.{source.channel}", "required", "there is no message to send"))
-    return compile_email(source.email, facts=facts, links=links)
-
-
-def _facts_of_run(source: RunSource, sender: Sender) -> RunFacts:
-    email = source.email if source.channel is ChannelName.EMAIL else None
-    return RunFacts(
+    facts = RunFacts(
         account_id=source.account_id,
         account_name=source.account_name,
         campaign_id=source.campaign_id,
         campaign_name=source.campaign_name,
         run_id=source.run_id,
         category=source.category,
-        from_address=(email and email.from_) or sender.from_address,
-        reply_to=email.reply_to if email else None,
+        from_address=sender.from_address,
     )
-
-
-def plan_of_campaign(
-    campaign: Campaign, email: EmailContent, *, account_id: Id, account_name: str, sender: Sender | None, links: Links
-) -> EmailPlan:
-    """Compiles the email of a campaign that has no run yet; its links belong to no delivery and lead nowhere."""
-    from_ = email.from_ or (sender.from_address if sender else None)
-    facts = _facts_of_campaign(campaign, account_id, account_name, from_)
-    return compile_email(email, facts=replace(facts, reply_to=email.reply_to), links=links)
+    return _compiled(source, source.channel, facts, sender, links)
 
 
 def plan_of_part(
@@ -74,32 +53,35 @@ def plan_of_part(
 ) -> Plan:
     """Compiles what a campaign says on a channel, as this sender would send it, before it has a run.
 
+    Its links belong to no delivery and lead nowhere.
+
     Raises:
         Invalid: the message cannot go by this sender, a push message that is too large for it, say.
     """
-    facts = _facts_of_campaign(campaign, account_id, account_name, sender.from_address if sender else None)
-    if channel is ChannelName.SMS and campaign.sms:
-        return compile_sms(campaign.sms, facts=facts, sender=sender, links=links)
-    if channel is ChannelName.PUSH and campaign.push:
-        return compile_push(campaign.push, facts=facts, sender=sender, links=links)
-    if campaign.email is None:
-        raise Invalid(Problem(f"message.{channel}", "required", "there is no message to send"))
-    email = campaign.email
-    return plan_of_campaign(
-        campaign, email, account_id=account_id, account_name=account_name, sender=sender, links=links
-    )
-
-
-def _facts_of_campaign(campaign: Campaign, account_id: Id, account_name: str, from_: str | None) -> RunFacts:
-    return RunFacts(
+    facts = RunFacts(
         account_id=account_id,
         account_name=account_name,
         campaign_id=campaign.id,
         campaign_name=campaign.name,
         run_id=_NOWHERE,
         category=campaign.category,
-        from_address=from_ or _PLACEHOLDER_FROM,
+        from_address=(sender.from_address if sender else None) or _PLACEHOLDER_FROM,
     )
+    return _compiled(campaign, channel, facts, sender, links)
+
+
+def _compiled(
+    said: RunSource | Campaign, channel: ChannelName, facts: RunFacts, sender: Sender | None, links: Links
+) -> Plan:
+    if channel is ChannelName.SMS and said.sms:
+        return compile_sms(said.sms, facts=facts, sender=sender, links=links)
+    if channel is ChannelName.PUSH and said.push:
+        return compile_push(said.push, facts=facts, sender=sender, links=links)
+    if said.email is None:
+        raise Invalid(Problem(f"message.{channel}", "required", "there is no message to send"))
+    from_address = said.email.from_ or facts.from_address
+    facts = replace(facts, from_address=from_address, reply_to=said.email.reply_to)
+    return compile_email(said.email, facts=facts, links=links)
 
 
 def check_content(

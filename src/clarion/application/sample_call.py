@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clarion.application.campaigns import get_campaign
-from clarion.application.messages import plan_of_campaign
+from clarion.application.messages import plan_of_part
 from clarion.application.ports import Transaction
+from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Conflict
 from clarion.domain.ids import Id
 from clarion.rendering.links import Links
@@ -38,9 +39,9 @@ async def sample_recipient(tx: Transaction, *, account_id: Id, campaign_id: Id, 
     if campaign.email is None:
         raise Conflict("WORKFLOW_NOT_READY", "The campaign has no message")
     account = await tx.accounts.find(account_id)
-    plan = plan_of_campaign(
+    plan = plan_of_part(
         campaign,
-        campaign.email,
+        ChannelName.EMAIL,
         account_id=account_id,
         account_name=account.name if account else "",
         sender=None,

@@ -43,7 +43,7 @@ async def suppress(
     problems = [one for one in (key, _source_problem(source)) if isinstance(one, Problem)]
     if problems:
         raise Invalid.of(problems)
-    return await tx.suppressions.add(account_id, channel, [str(key)], reason, source) > 0
+    return await tx.suppressions.add(account_id, channel, {str(key): source}, reason) > 0
 
 
 async def import_suppressions(
@@ -66,7 +66,7 @@ async def import_suppressions(
     problems = [one for one in (_source_problem(source), *keys) if isinstance(one, Problem)]
     if problems:
         raise Invalid.of(problems[:100])
-    return await tx.suppressions.add(account_id, channel, [str(key) for key in keys], reason, source)
+    return await tx.suppressions.add(account_id, channel, dict.fromkeys(map(str, keys), source), reason)
 
 
 async def list_suppressions(
@@ -118,9 +118,8 @@ async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) 
     if found is None:
         raise NotFound("delivery")
     channel, address = found
-    key = email_key(address) if channel is ChannelName.EMAIL else address
-    source = f"unsubscribe link of {run_id.hex()}-{seq}"
-    await tx.suppressions.add(account_id, channel, [key], SuppressionReason.UNSUBSCRIBED, source)
+    sources = {key_of_sent(channel, address): f"unsubscribe link of {run_id.hex()}-{seq}"}
+    await tx.suppressions.add(account_id, channel, sources, SuppressionReason.UNSUBSCRIBED)
 
 
 def checked_key(channel: ChannelName, address: str, field: str) -> str | Problem:
@@ -133,6 +132,11 @@ def checked_key(channel: ChannelName, address: str, field: str) -> str | Problem
     return Problem(field, result.rule, result.message) if isinstance(result, rules.Refusal) else result
 
 
+def key_of_sent(channel: ChannelName, address: str) -> str:
+    """The canonical key of an address that a delivery went to."""
+    return email_key(address) if channel is ChannelName.EMAIL else address
+
+
 def key_of_any(channel: ChannelName, address: str) -> str | None:
     """The key to look up: of an address that is none, whatever it may be, so that it is simply not found.
 
@@ -143,7 +147,7 @@ def key_of_any(channel: ChannelName, address: str) -> str | None:
     key = checked_key(channel, address, "address")
     if isinstance(key, str):
         return key
-    return email_key(address) if channel is ChannelName.EMAIL else address
+    return key_of_sent(channel, address)
 
 
 def _source_problem(source: str) -> Problem | None:

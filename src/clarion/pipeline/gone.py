@@ -38,11 +38,10 @@ async def end_addresses(tx: Transaction, gone: Sequence[Gone]) -> None:
     """Suppresses the addresses and retires the devices. Safe to repeat because an address ends once."""
     devices = [one for one in gone if one.channel is ChannelName.PUSH]
     if devices:
-        await tx.devices.retire([(one.run_id, one.seq) for one in devices], devices[0].said)
-    alike: dict[tuple[Id, ChannelName, Reason], list[Gone]] = {}
+        await tx.devices.retire([(one.run_id, one.seq, one.said) for one in devices])
+    alike: dict[tuple[Id, ChannelName, Reason], dict[str, str]] = {}
     for one in gone:
         if one.channel is not ChannelName.PUSH:
-            alike.setdefault((one.account_id, one.channel, one.reason), []).append(one)
-    for (account_id, channel, reason), ended in alike.items():
-        keys = [one.address_key for one in ended]
-        await tx.suppressions.add(account_id, channel, keys, ENDING[reason], ended[0].said)
+            alike.setdefault((one.account_id, one.channel, one.reason), {})[one.address_key] = one.said
+    for (account_id, channel, reason), said in alike.items():
+        await tx.suppressions.add(account_id, channel, said, ENDING[reason])

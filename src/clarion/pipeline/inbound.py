@@ -52,13 +52,15 @@ async def _read(tx: Transaction) -> int:
 
 async def _opt_out(tx: Transaction, messages: Sequence[Unread]) -> None:
     """Keeps single campaigns from writing to who says so, by the number that callers know a campaign by."""
+    leaving: dict[tuple[Id, int], set[str]] = {}
     for one in messages:
         number = read_campaign_stop(one.text)
-        if number is None or isinstance(read_phone(one.address), Refusal):
-            continue
+        if number is not None and not isinstance(read_phone(one.address), Refusal):
+            leaving.setdefault((one.account_id, number), set()).add(one.address)
+    for (account_id, number), addresses in leaving.items():
         with contextlib.suppress(NotFound):  # nobody's campaign: the message is kept like any other
-            campaign = await find_by_number(tx, account_id=one.account_id, number=number)
-            await tx.suppressions.add_for_campaign(one.account_id, campaign.id, ChannelName.SMS, one.address)
+            campaign = await find_by_number(tx, account_id=account_id, number=number)
+            await tx.suppressions.add_for_campaign(account_id, campaign.id, ChannelName.SMS, [*addresses])
 
 
 async def _obey(tx: Transaction, asked: Sequence[tuple[Unread, Keyword | None]]) -> None:
@@ -73,7 +75,7 @@ async def _obey(tx: Transaction, asked: Sequence[tuple[Unread, Keyword | None]])
         by_account.setdefault((account_id, stops), []).append(address)
     for (account_id, stops), addresses in by_account.items():
         if stops:
-            unsubscribed = SuppressionReason.UNSUBSCRIBED
-            await tx.suppressions.add(account_id, ChannelName.SMS, addresses, unsubscribed, "answered with a stop word")
+            said = dict.fromkeys(addresses, "answered with a stop word")
+            await tx.suppressions.add(account_id, ChannelName.SMS, said, SuppressionReason.UNSUBSCRIBED)
         else:
             await tx.suppressions.resubscribe(account_id, ChannelName.SMS, addresses)

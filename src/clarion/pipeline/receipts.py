@@ -13,18 +13,16 @@ from typing import Final, NamedTuple
 
 from clarion import telemetry
 from clarion.application.ports import Database, Transaction
-from clarion.application.ports.receipts import Due, Move, ReceiptState
-from clarion.domain.channel import ChannelName
+from clarion.application.ports.receipts import FIRST_WAIT, Due, Move, ReceiptState
+from clarion.application.suppressions import key_of_sent
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
 from clarion.domain.receipt import moved_by, told_of_all
 from clarion.failpoints import failpoint
 from clarion.pipeline.gone import ENDING, Gone, end_addresses
-from clarion.rendering.addresses import email_key
 
 AT_ONCE: Final = 5000
 """Receipts of one batch."""
-_FIRST_WAIT: Final = timedelta(seconds=0.5)
 GIVEN_UP: Final = timedelta(hours=1)
 """How long a receipt waits for a message that nobody knows of."""
 
@@ -116,15 +114,11 @@ async def _end_unknown_addresses(tx: Transaction, moves: Sequence[Move]) -> None
         await end_addresses(
             tx,
             [
-                Gone(account_id, channel, run_id, seq, _key(channel, address), move.reason, move.reply)
+                Gone(account_id, channel, run_id, seq, key_of_sent(channel, address), move.reason, move.reply)
                 for account_id, channel, run_id, seq, address in await tx.receipts.recipients(list(gone.values()))
                 if (move := gone[run_id, seq]).reason
             ],
         )
-
-
-def _key(channel: ChannelName, address: str) -> str:
-    return email_key(address) if channel is ChannelName.EMAIL else address
 
 
 async def _part_with(tx: Transaction, due: Sequence[Due], moved: set[_Place], missed: set[_Place]) -> Applied:
@@ -140,7 +134,7 @@ async def _part_with(tx: Transaction, due: Sequence[Due], moved: set[_Place], mi
         if one.state is None or one.state is DeliveryState.SENDING or place in missed:
             is_lost = one.state is None and one.age > GIVEN_UP
             lost += is_lost
-            waiting.append((one, None if is_lost else max(_FIRST_WAIT, one.age / 2)))
+            waiting.append((one, None if is_lost else max(FIRST_WAIT, one.age / 2)))
         else:
             changed += place in moved
             done.append(one)

@@ -15,7 +15,6 @@ from clarion.domain.ids import Id
 from clarion.domain.segment import Rule
 
 PLAIN_COLUMNS: Final = frozenset({"external_id", "email", "phone", "first_name", "last_name", "language", "timezone"})
-_LENGTH_DIGITS: Final = 9
 
 # index: those of the members, then contact_pkey. Every path is mentioned, for what is not has no type.
 _ASKED: Final = """

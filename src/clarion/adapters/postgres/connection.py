@@ -5,6 +5,7 @@ Never decides what to run. Where to read next: `database`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -31,6 +32,11 @@ ABSENT_ERRORS: Final = (
 
 COLLISION_ERRORS: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """Two transactions were in each other's way and this one was undone: repeating it is safe."""
+
+
+def columns(rows: Iterable[Iterable[object]]) -> list[list[object]]:
+    """Rows, of which there is at least one, column by column: the arrays that a statement takes for `unnest`."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _encode_jsonb(value: object) -> bytes:

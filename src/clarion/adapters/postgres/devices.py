@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.connection import Connection, columns
 from clarion.domain.device import Device, Platform
 from clarion.domain.ids import Id, new_id
 
@@ -38,8 +38,8 @@ _DELETE: Final = "DELETE FROM device WHERE id = $3 AND contact_id = $2 AND accou
 
 # index: delivery_pkey, device_pkey. What was registered after the message went is not what the answer was about.
 _RETIRE: Final = """
-UPDATE device AS v SET retired_at = now(), retired_reason = left($3, 200)
-FROM unnest($1::bytea[], $2::int[]) AS g (run_id, seq)
+UPDATE device AS v SET retired_at = now(), retired_reason = left(g.reason, 200)
+FROM unnest($1::bytea[], $2::int[], $3::text[]) AS g (run_id, seq, reason)
 CROSS JOIN LATERAL (SELECT device_id, changed_at FROM delivery WHERE run_id = g.run_id AND seq = g.seq LIMIT 1) AS d
 WHERE v.id = d.device_id AND v.retired_at IS NULL AND v.last_seen_at <= d.changed_at
 """
@@ -86,10 +86,9 @@ class DeviceStore:
         """Forgets one device of a contact."""
         return bool(await self._connection.fetchval(_DELETE, account_id, contact_id, device_id))
 
-    async def retire(self, deliveries: Sequence[tuple[Id, int]], reason: str) -> None:
-        """Retires the devices to which these deliveries went, but for those registered again since."""
-        run_ids, seqs = [run_id for run_id, _ in deliveries], [seq for _, seq in deliveries]
-        await self._connection.execute(_RETIRE, run_ids, seqs, reason)
+    async def retire(self, gone: Sequence[tuple[Id, int, str]]) -> None:
+        """Retires the devices to which deliveries went, but for those registered again since."""
+        await self._connection.execute(_RETIRE, *columns(gone))
 
     async def erase(self, contact_id: Id) -> None:
         """Forgets the devices of a contact."""

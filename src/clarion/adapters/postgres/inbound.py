@@ -6,10 +6,10 @@ Never decides what a word means. Erasing a contact removes its messages in `appl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.connection import Connection, columns
 from clarion.adapters.postgres.receipts import BY_KEY
 from clarion.application.ports.inbound import InboundAsked, Unread
 from clarion.application.ports.receipts import Inbound
@@ -105,7 +105,7 @@ class InboundStore:
     async def keep(self, messages: Sequence[Inbound]) -> None:
         """Stores messages, all in one statement."""
         rows = [(id_, *message) for id_, message in zip(new_ids(len(messages)), messages, strict=True)]
-        await self._connection.execute(_KEEP, *_columns(rows))
+        await self._connection.execute(_KEEP, *columns(rows))
 
     async def has_unread(self) -> bool:
         """Whether there is a message of which nothing has followed yet."""
@@ -119,14 +119,14 @@ class InboundStore:
 
     async def mark_read(self, read: Sequence[tuple[Id, Id | None, Keyword | None]]) -> None:
         """Writes down what became of messages, and when their contacts were last seen."""
-        await self._connection.execute(_MARK_READ, *_columns(read))
+        await self._connection.execute(_MARK_READ, *columns(read))
 
     async def cancel_waiting(self, contact_ids: Sequence[Id], reason: str) -> int:
         """Cancels what waits for these contacts in campaigns that end for whoever answers."""
         ending = await self._connection.fetch(_ENDING, list(contact_ids))
         if not ending:
             return 0
-        status = await self._connection.execute(_CANCEL_WAITING, *_columns(ending), reason)
+        status = await self._connection.execute(_CANCEL_WAITING, *columns(ending), reason)
         return int(status.rpartition(" ")[2])
 
     async def list_after(
@@ -149,11 +149,6 @@ class InboundStore:
     async def erase(self, contact_id: Id) -> None:
         """Forgets what a contact wrote."""
         await self._connection.execute(_ERASE, contact_id)
-
-
-def _columns(rows: Sequence[Iterable[object]]) -> list[list[object]]:
-    """The rows, of which there is at least one, column by column."""
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _message(row: Any) -> InboundMessage:  # noqa: ANN401 - a driver's record

@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 
 from clarion.adapters.postgres.campaigns import CampaignStore
-from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.connection import Connection, columns
 from clarion.adapters.postgres.executions import EXECUTION, execution_of
 from clarion.adapters.postgres.freezing import BATCH_SIZE
 from clarion.adapters.postgres.intake_reach import REACH, reached_of
@@ -249,7 +249,7 @@ class IntakeStore:
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
     """The rows column by column, as arrays to hand over."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+    return columns(rows) if rows else [[] for _ in range(width)]
 
 
 def _campaign(parts: Sequence[asyncpg.Record]) -> CalledCampaign:

@@ -6,22 +6,19 @@ applied it, so the table holds only what waits. Where to read next: `pipeline/re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 import asyncpg
 
-from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.connection import Connection, columns
 from clarion.adapters.postgres.locks import RECEIPTS_KEY
-from clarion.application.ports.receipts import Due, Move, Receipt, ReceiptState
+from clarion.application.ports.receipts import FIRST_WAIT, Due, Move, Receipt, ReceiptState
 from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryState
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
-
-FIRST_WAIT: Final = timedelta(seconds=0.5)
-"""A receipt may be faster than the commit that says what it is about. Few are, when all of them wait this long."""
 
 # index: receipt_pkey. What was lost and is told again waits again: names of events begin anew like those of messages.
 _KEEP: Final = """
@@ -126,7 +123,7 @@ class ReceiptStore:
         """Stores receipts."""
         once = {one[:2]: one for one in receipts}.values()
         rows = [(*one[:2], one.ref, *(one.delivery_id or (None, None)), one.state, *one[5:]) for one in once]
-        await self._connection.execute(_KEEP, *_columns(rows), FIRST_WAIT)
+        await self._connection.execute(_KEEP, *columns(rows), FIRST_WAIT)
 
     async def has_due(self) -> bool:
         """Whether there is a receipt to apply."""
@@ -142,17 +139,17 @@ class ReceiptStore:
 
     async def note_parts(self, told: Sequence[Due]) -> list[tuple[Id, int, int, ReceiptState | None]]:
         """Writes down what was told of parts, and reads all parts of their messages."""
-        await self._connection.execute(_NOTE_PARTS, *_columns([(one.sender_id, one.ref, one.told) for one in told]))
-        rows = await self._connection.fetch(_PARTS, *_columns([(one.run_id, one.seq) for one in told]))
+        await self._connection.execute(_NOTE_PARTS, *columns([(one.sender_id, one.ref, one.told) for one in told]))
+        rows = await self._connection.fetch(_PARTS, *columns([(one.run_id, one.seq) for one in told]))
         return [(Id(run_id), seq, part, state and ReceiptState(state)) for run_id, seq, part, state in rows]
 
     async def move(self, moves: Sequence[Move]) -> set[tuple[Id, int]]:
         """Moves deliveries that still stand where they stood."""
-        return {(Id(run_id), seq) for run_id, seq in await self._connection.fetch(_MOVE, *_columns(moves))}
+        return {(Id(run_id), seq) for run_id, seq in await self._connection.fetch(_MOVE, *columns(moves))}
 
     async def recipients(self, moves: Sequence[Move]) -> list[tuple[Id, ChannelName, Id, int, str]]:
         """Whose deliveries these are, and where they went."""
-        rows = await self._connection.fetch(_RECIPIENTS, *_columns([(one.run_id, one.seq) for one in moves]))
+        rows = await self._connection.fetch(_RECIPIENTS, *columns([(one.run_id, one.seq) for one in moves]))
         return [
             (Id(account_id), ChannelName(channel), Id(run_id), seq, address)
             for account_id, channel, run_id, seq, address in rows
@@ -160,16 +157,11 @@ class ReceiptStore:
 
     async def take_out(self, done: Sequence[Due]) -> None:
         """Deletes receipts that are done with."""
-        await self._connection.execute(_TAKE_OUT, *_columns([one[:2] for one in done]))
+        await self._connection.execute(_TAKE_OUT, *columns([one[:2] for one in done]))
 
     async def put_off(self, waiting: Sequence[tuple[Due, timedelta | None]]) -> None:
         """Lets receipts wait."""
-        await self._connection.execute(_PUT_OFF, *_columns([(*one[:2], wait) for one, wait in waiting]))
-
-
-def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    """The rows, of which there is at least one, column by column, as arrays to hand over."""
-    return [list(column) for column in zip(*rows, strict=True)]
+        await self._connection.execute(_PUT_OFF, *columns([(*one[:2], wait) for one, wait in waiting]))
 
 
 def _due(row: asyncpg.Record) -> Due:

@@ -98,17 +98,19 @@ WITH old AS (
 SELECT count(*) FROM gone
 """
 
-# index: notice_by_account, for each account.
-_FORGET_NOTICES: Final = f"""
+# index: notice_by_account or inbound_message_by_account, for each account. An id is as old as what it names.
+_FORGET: Final = f"""
 WITH old AS (
-    SELECT n.id FROM account AS a CROSS JOIN LATERAL (
-        SELECT id FROM notice WHERE account_id = a.id AND id < {_UNTIL} ORDER BY id LIMIT $2
-    ) AS n LIMIT $2
+    SELECT t.id FROM account AS a CROSS JOIN LATERAL (
+        SELECT id FROM {{table}} WHERE account_id = a.id AND id < {_UNTIL} ORDER BY id LIMIT $2
+    ) AS t LIMIT $2
 ), gone AS (
-    DELETE FROM notice AS n USING old WHERE n.id = old.id RETURNING 1
+    DELETE FROM {{table}} AS t USING old WHERE t.id = old.id RETURNING 1
 )
 SELECT count(*) FROM gone
 """
+_FORGET_NOTICES: Final = _FORGET.format(table="notice")
+_FORGET_INBOUND: Final = _FORGET.format(table="inbound_message")
 
 # index: contact_import_by_account, for each account; import_rejection_by_row. The import keeps how many it were.
 _FORGET_REJECTIONS: Final = f"""
@@ -120,18 +122,6 @@ WITH old AS (
     ) AS j LIMIT $2
 ), gone AS (
     DELETE FROM import_rejection AS j USING old WHERE j.ctid = old.place RETURNING 1
-)
-SELECT count(*) FROM gone
-"""
-
-# index: inbound_message_by_account, for each account. Its id is as old as the message.
-_FORGET_INBOUND: Final = f"""
-WITH old AS (
-    SELECT m.id FROM account AS a CROSS JOIN LATERAL (
-        SELECT id FROM inbound_message WHERE account_id = a.id AND id < {_UNTIL} ORDER BY id LIMIT $2
-    ) AS m LIMIT $2
-), gone AS (
-    DELETE FROM inbound_message AS m USING old WHERE m.id = old.id RETURNING 1
 )
 SELECT count(*) FROM gone
 """

@@ -5,7 +5,7 @@ The send path asks this table in its own statements. Where to read next: `applic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clarion.adapters.postgres.connection import Connection
@@ -18,7 +18,8 @@ _SUPPRESSION = "channel, address_key, reason, source, created_at"
 # index: suppression_pkey. `unsubscribed` is the weakest reason: any other replaces it, nothing replaces another.
 _ADD = """
 INSERT INTO suppression (account_id, channel, address_key, reason, source)
-SELECT DISTINCT $1::bytea, $2, address_key, $4, $5 FROM unnest($3::text[]) AS address_key ORDER BY address_key
+SELECT $1::bytea, $2, address_key, $5, source FROM unnest($3::text[], $4::text[]) AS given (address_key, source)
+ORDER BY address_key
 ON CONFLICT (account_id, channel, address_key) DO UPDATE
     SET reason = excluded.reason, source = excluded.source, created_at = now()
     WHERE suppression.reason = 'unsubscribed' AND excluded.reason <> 'unsubscribed'
@@ -53,11 +54,11 @@ LEFT JOIN contact ON contact.id = delivery.contact_id
 WHERE run.id = $2 AND run.account_id = $1
 """
 
-
 # index: campaign_suppression_pkey.
 _ADD_FOR_CAMPAIGN = """
-INSERT INTO campaign_suppression (account_id, campaign_id, channel, address_key) VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING RETURNING true
+INSERT INTO campaign_suppression (account_id, campaign_id, channel, address_key)
+SELECT $1::bytea, $2, $3, address_key FROM unnest($4::text[]) AS address_key ORDER BY address_key
+ON CONFLICT DO NOTHING
 """
 
 _OF_CAMPAIGN = "account_id = $1 AND campaign_id = $2"
@@ -89,12 +90,11 @@ class SuppressionStore:
         self,
         account_id: Id,
         channel: ChannelName,
-        address_keys: Sequence[str],
+        sources: Mapping[str, str],
         reason: SuppressionReason,
-        source: str,
     ) -> int:
-        """Suppresses addresses; returns how many changed. A weaker reason never replaces a stronger one."""
-        status = await self._connection.execute(_ADD, account_id, channel, list(address_keys), reason, source)
+        """Suppresses addresses, each with its source; returns how many changed."""
+        status = await self._connection.execute(_ADD, account_id, channel, [*sources], [*sources.values()], reason)
         return int(status.rpartition(" ")[2])
 
     async def remove(self, account_id: Id, channel: ChannelName, address_key: str) -> bool:
@@ -128,9 +128,13 @@ class SuppressionStore:
         row = await self._connection.fetchrow(_DELIVERY_ADDRESS, account_id, run_id, seq)
         return (ChannelName(row[0]), row[1]) if row and row[1] is not None else None
 
-    async def add_for_campaign(self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str) -> bool:
-        """Keeps one campaign from writing to an address."""
-        return bool(await self._connection.fetchval(_ADD_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key))
+    async def add_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: ChannelName, address_keys: Sequence[str]
+    ) -> int:
+        """Keeps one campaign from writing to addresses; returns to how many it might until now."""
+        given = account_id, campaign_id, channel, list(address_keys)
+        status = await self._connection.execute(_ADD_FOR_CAMPAIGN, *given)
+        return int(status.rpartition(" ")[2])
 
     async def remove_for_campaign(
         self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str

@@ -41,8 +41,8 @@ class Devices(Protocol):
         """Forgets one device of a contact; False when it has no such device."""
         ...
 
-    async def retire(self, deliveries: Sequence[tuple[Id, int]], reason: str) -> None:
-        """Retires the devices to which these deliveries went, but for those registered again since."""
+    async def retire(self, gone: Sequence[tuple[Id, int, str]]) -> None:
+        """Retires the devices to which deliveries went, each for its reason, but for those registered again since."""
         ...
 
     async def erase(self, contact_id: Id) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from clarion.domain.channel import ChannelName
 from clarion.domain.delivery import DeliveryId, DeliveryState
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
 from clarion.domain.receipt import ReceiptState
+
+FIRST_WAIT: Final = timedelta(seconds=0.5)
+"""A receipt may be faster than the commit that says what it is about. Few are, when all of them wait this long."""
 
 __all__ = [
     "Answer",

@@ -5,7 +5,7 @@ Keys are made by the caller, never here. Where to read next: `application.suppre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from clarion.domain.channel import ChannelName
@@ -20,11 +20,13 @@ class Suppressions(Protocol):
         self,
         account_id: Id,
         channel: ChannelName,
-        address_keys: Sequence[str],
+        sources: Mapping[str, str],
         reason: SuppressionReason,
-        source: str,
     ) -> int:
-        """Suppresses addresses; returns how many changed. A weaker reason never replaces a stronger one."""
+        """Suppresses addresses, each key with its source; returns how many changed.
+
+        A weaker reason never replaces a stronger one.
+        """
         ...
 
     async def remove(self, account_id: Id, channel: ChannelName, address_key: str) -> bool:
@@ -53,8 +55,10 @@ class Suppressions(Protocol):
         """The channel and address a delivery of this account was sent to; None when there is no such or no address."""
         ...
 
-    async def add_for_campaign(self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str) -> bool:
-        """Keeps one campaign from writing to an address; False when it was kept already."""
+    async def add_for_campaign(
+        self, account_id: Id, campaign_id: Id, channel: ChannelName, address_keys: Sequence[str]
+    ) -> int:
+        """Keeps one campaign from writing to addresses; returns to how many it might until now."""
         ...
 
     async def remove_for_campaign(
