@@ -145,8 +145,8 @@ async def _read_version(connection: asyncpg.Connection[asyncpg.Record]) -> str |
     return version
 
 
-def _script(version: str | None) -> str:
-    """Lets Alembic write the SQL from `version` to the newest, its own bookkeeping included, without transactions."""
+def _script(version: str | None, target: str = "head") -> str:
+    """Lets Alembic write the SQL from `version` to `target`, its own bookkeeping included, without transactions."""
     from alembic import command  # noqa: PLC0415 - half a second of imports that only a migration needs
     from alembic.config import Config  # noqa: PLC0415 - see above
 
@@ -154,5 +154,5 @@ def _script(version: str | None) -> str:
     config = Config(output_buffer=written)
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, f"{version or 'base'}:head", sql=True)
+    command.upgrade(config, f"{version or 'base'}:{target}", sql=True)
     return written.getvalue()

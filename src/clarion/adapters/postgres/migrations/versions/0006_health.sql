@@ -7,17 +7,16 @@ ALTER TABLE sender
 CREATE INDEX sender_by_pool ON sender (account_id, pool) WHERE pool IS NOT NULL;
 
 -- Senders that failed as a whole; the row is written when that changes, and stays. Nothing goes by a sender that is shut.
--- times: how often in a row, with little in between. pause: before it is tried again, doubled by every try that fails.
+-- times: how often in a row, with little in between. tries: how often it was asked since, always by one worker only.
 CREATE TABLE sender_health (
-    sender_id      bytea PRIMARY KEY REFERENCES sender ON DELETE CASCADE,
-    is_shut        boolean NOT NULL,
-    reason         text NOT NULL,
-    reply          text NOT NULL,
-    times          int NOT NULL,
-    pause          interval NOT NULL,
-    longest_pause  interval NOT NULL,
-    try_at         timestamptz NOT NULL,
-    changed_at     timestamptz NOT NULL DEFAULT now()
+    sender_id   bytea PRIMARY KEY REFERENCES sender ON DELETE CASCADE,
+    is_shut     boolean NOT NULL,
+    reason      text NOT NULL,
+    reply       text NOT NULL,
+    times       int NOT NULL,
+    tries       int NOT NULL DEFAULT 0,
+    try_at      timestamptz NOT NULL,
+    changed_at  timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 CREATE INDEX sender_shut ON sender_health (try_at) WHERE is_shut;
 

@@ -59,6 +59,14 @@ CREATE TABLE device (
 CREATE UNIQUE INDEX device_once ON device (account_id, app, md5(token));
 CREATE INDEX device_by_contact ON device (contact_id);
 
+-- How long a shut sender is left alone is kept, not counted from its tries. pause: before it is tried again, doubled by
+-- every try that fails.
+ALTER TABLE sender_health
+    DROP COLUMN IF EXISTS tries,
+    ADD COLUMN IF NOT EXISTS pause          interval NOT NULL DEFAULT '1 second',
+    ADD COLUMN IF NOT EXISTS longest_pause  interval NOT NULL DEFAULT '1 minute';
+ALTER TABLE sender_health ALTER COLUMN pause DROP DEFAULT, ALTER COLUMN longest_pause DROP DEFAULT;
+
 -- A contact has a push delivery for each of its devices.
 ALTER TABLE delivery ADD COLUMN device_id bytea;
 DROP INDEX delivery_once_per_contact;
