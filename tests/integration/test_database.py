@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tests.support.database import Databases, StatementLog, opened
 
-from clarion.adapters.postgres.database import PostgresDatabase, PostgresTransaction, open_database
+from clarion.adapters.postgres.database import ACQUIRE_TIMEOUT_S, PostgresDatabase, PostgresTransaction, open_database
 from clarion.adapters.postgres.locks import account_key
 from clarion.adapters.queue.postgres import WorkSignal
 from clarion.domain.errors import Unavailable
@@ -61,7 +61,8 @@ async def test_documents_come_and_go_as_plain_values(database: PostgresDatabase)
 
 
 async def test_f30_with_every_connection_busy_the_answer_comes_within_two_seconds(database_url: str) -> None:
-    async with opened(database_url, max_size=1) as database, database.transaction():
+    soon = opened(database_url, max_size=1, acquire_timeout_s=ACQUIRE_TIMEOUT_S)
+    async with soon as database, database.transaction():
         started = time.monotonic()
         with pytest.raises(Unavailable):
             async with database.transaction():

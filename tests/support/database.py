@@ -24,6 +24,7 @@ from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import migrate
 
 URL_VARIABLE = "CLARION_TEST_DATABASE_URL"
+PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -115,9 +116,12 @@ class StatementLog:
 
 
 @asynccontextmanager
-async def opened(url: str, log: StatementLog | None = None, *, max_size: int = 5) -> AsyncIterator[PostgresDatabase]:
-    """Opens a database for the block."""
-    database = await open_database(url, max_size=max_size, setup=log.attach if log else None)
+async def opened(
+    url: str, log: StatementLog | None = None, *, max_size: int = 5, acquire_timeout_s: float = PATIENCE_S
+) -> AsyncIterator[PostgresDatabase]:
+    """Opens a database for the block; it is patient, as a machine under test may stand still for seconds."""
+    setup = log.attach if log else None
+    database = await open_database(url, max_size=max_size, acquire_timeout_s=acquire_timeout_s, setup=setup)
     try:
         yield database
     finally:

@@ -36,14 +36,15 @@ _LOST = re.compile("clos(ed|ing)|released")
 class PostgresDatabase:
     """Where transactions come from: a pool of connections to one PostgreSQL."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], acquire_timeout_s: float = ACQUIRE_TIMEOUT_S) -> None:
         self.pool = pool
+        self._acquire_timeout_s = acquire_timeout_s
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Opens a transaction; leaving the block normally commits it, an exception undoes it.
 
-        Raises `Unavailable` when no connection is free within 2 s, or the server went away, is full or too slow. When
+        Raises `Unavailable` when no connection is free in time, or the server went away, is full or too slow. When
         that happens in the commit itself, whether it took place is not known: ask for the row by its id.
         """
         async with self._connection() as connection, connection.transaction():
@@ -74,7 +75,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
-            async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            async with self.pool.acquire(timeout=self._acquire_timeout_s) as connection:
                 try:
                     yield connection
                 except (*ABSENT_ERRORS, asyncpg.InternalClientError):
@@ -115,12 +116,15 @@ async def open_database(
     min_size: int = 0,
     max_size: int = 10,
     statement_timeout_s: float = 30,
+    acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
     application_name: str = "clarion",
     setup: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[None]] | None = None,
     mark: str | None = None,
     trusts_failover: bool = False,
 ) -> PostgresDatabase:
     """Opens a pool of `min_size` to `max_size` connections. `setup` is called with each new connection.
+
+    Who finds none free waits `acquire_timeout_s` for one; a process that serves people soon says that it is overloaded.
 
     Each looks where it is before it does anything, so that a database that was put in the place of ours is held; the
     `mark` is what else tells one from its copy.
@@ -139,7 +143,7 @@ async def open_database(
             url,
             min_size=min_size,
             max_size=max_size,
-            timeout=CONNECT_TIMEOUT_S,
+            timeout=max(CONNECT_TIMEOUT_S, acquire_timeout_s),
             command_timeout=statement_timeout_s + CONNECT_TIMEOUT_S,
             max_inactive_connection_lifetime=60,
             init=init,
@@ -154,4 +158,4 @@ async def open_database(
         )
     except (*ABSENT_ERRORS, asyncpg.InvalidAuthorizationSpecificationError) as error:
         raise Unavailable(f"The database cannot be reached: {error}") from error
-    return PostgresDatabase(pool)
+    return PostgresDatabase(pool, acquire_timeout_s)
