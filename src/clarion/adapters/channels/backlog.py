@@ -7,25 +7,31 @@ a future per message: a window is a list and a cursor.
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from clarion.application.ports.channel import Window
-from clarion.domain.outcome import Outcome
+from clarion.domain.outcome import Outcome, Reason
 from clarion.rendering.message import WireMessage
 
 M = TypeVar("M", bound=WireMessage)
+
+HOPELESS: Final = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
+"""Waiting does not mend these: whoever waits is told at once."""
+_CLOSING: Final = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
 
 
 class Backlog(Generic[M]):
     """A queue of windows, handed out message by message, with room in front for those given back."""
 
-    __slots__ = ("_moved", "_returned", "_urgent", "_windows", "size")
+    __slots__ = ("_is_closed", "_moved", "_returned", "_urgent", "_windows", "size")
 
     def __init__(self) -> None:
         self._windows: deque[tuple[Window[M], float, list[int]]] = deque()
         self._urgent: deque[tuple[Window[M], float, list[int]]] = deque()
         self._returned: deque[tuple[Window[M], int, float]] = deque()
-        self._moved: dict[Window[M], set[int]] = {}
+        self._moved: WeakKeyDictionary[Window[M], set[int]] = WeakKeyDictionary()
+        self._is_closed = False
         self.size = 0
         """Messages waiting."""
 
@@ -35,9 +41,12 @@ class Backlog(Generic[M]):
         return bool(self._returned)
 
     def put(self, window: Window[M], now: float) -> None:
-        """Queues a window behind the others of its kind."""
+        """Queues a window behind the others of its kind; once closed, settles it instead."""
         count = len(window.messages)
-        if count:
+        if self._is_closed:
+            for index in range(count):
+                window.settle(index, _CLOSING)
+        elif count:
             (self._urgent if window.is_urgent else self._windows).append((window, now, [0]))
             self.size += count
 
@@ -59,14 +68,23 @@ class Backlog(Generic[M]):
         return window, index
 
     def give_back(self, window: Window[M], index: int, now: float) -> bool:
-        """Puts a message in front again; False when it was given back before, so that nothing goes round for ever."""
+        """Puts a message in front again; False the second time, lest it go round for ever, and once closed."""
         moved = self._moved.setdefault(window, set())
-        if index in moved:
+        if self._is_closed or index in moved:
             return False
         moved.add(index)
         self._returned.append((window, index, now))
         self.size += 1
         return True
+
+    def close(self) -> None:
+        """Settles whatever waits or is put here from now on as not sent. Safe to repeat."""
+        self._is_closed = True
+        self.settle_all(_CLOSING)
+
+    def settle_all(self, outcome: Outcome) -> None:
+        """Settles every waiting message."""
+        self.settle_before(float("inf"), outcome)
 
     def settle_before(self, moment: float, outcome: Outcome) -> None:
         """Settles every waiting message that was queued at `moment` or earlier."""
@@ -82,8 +100,3 @@ class Backlog(Generic[M]):
                 for index in range(cursor[0], len(window.messages)):
                     window.settle(index, outcome)
                     self.size -= 1
-
-    def forget_done(self) -> None:
-        """Drops the memory of windows that are settled."""
-        for window in [window for window in self._moved if not window.open]:
-            del self._moved[window]

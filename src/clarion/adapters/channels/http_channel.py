@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Generic, Protocol, TypeVar
 
-from clarion.adapters.channels.backlog import Backlog
+from clarion.adapters.channels.backlog import HOPELESS, Backlog
 from clarion.adapters.channels.brake import Brake
 from clarion.adapters.channels.http import Exchange, HttpWay, Request
 from clarion.adapters.channels.http_answers import Answer, retry_after
@@ -23,12 +23,9 @@ from clarion.rendering.message import WireMessage
 M = TypeVar("M", bound=WireMessage)
 M_contra = TypeVar("M_contra", bound=WireMessage, contravariant=True)
 
-_CLOSING: Final = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
 _NOT_MADE: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: the request could not be made")
 _SPOILED: Final = Outcome.retry(Reason.DEFERRED, "not sent: its batch was refused as a whole")
 _STALLED: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
-_HOPELESS: Final = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
-"""Waiting does not mend these: whoever waits is told at once."""
 
 
 class Api(Protocol[M_contra]):
@@ -81,10 +78,6 @@ class HttpChannel(Generic[M]):
 
     def send(self, window: Window[M]) -> None:
         """Queues a window and returns at once; every message of it settles."""
-        if self._closing:
-            for index in range(len(window.messages)):
-                window.settle(index, _CLOSING)
-            return
         if not self._backlog.size:
             self._moved_at = max(self._moved_at, self._now())
         self._backlog.put(window, self._now())
@@ -101,7 +94,7 @@ class HttpChannel(Generic[M]):
         Safe to repeat because a closed channel has nothing left to close. Cancelled, it drops every connection.
         """
         self._closing = True
-        self._backlog.settle_before(float("inf"), _CLOSING)
+        self._backlog.close()
         if self._ticker is not None:
             self._ticker.cancel()
         try:
@@ -183,10 +176,10 @@ class HttpChannel(Generic[M]):
         for (window, index), outcome in zip(batch, outcomes, strict=True):
             if outcome is not None:
                 window.settle(index, outcome)
-            elif self._closing or not self._backlog.give_back(window, index, now):
+            elif not self._backlog.give_back(window, index, now):
                 window.settle(index, _SPOILED)
-        if hopeless := next((one for one in told if one.reason in _HOPELESS), None):
-            self._backlog.settle_before(float("inf"), hopeless)
+        if hopeless := next((one for one in told if one.reason in HOPELESS), None):
+            self._backlog.settle_all(hopeless)
 
     def _ended(self, carrier: asyncio.Task[None]) -> None:
         self._carriers.discard(carrier)

@@ -14,7 +14,7 @@ from typing import Final
 
 from clarion.adapters.channels.registry import ChannelRegistry
 from clarion.domain.ids import Id
-from clarion.domain.outcome import Outcome, Reason, Verdict
+from clarion.domain.outcome import Outcome, Verdict
 from clarion.domain.sender import Sender
 
 REMEMBERED_S: Final = 30.0
@@ -52,14 +52,7 @@ class RelayProber:
         return await asyncio.shield(asking)
 
     async def _ask(self, key: _Key, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
-        channel = self._channels.fresh(sender, sealed_secrets)
-        try:
-            async with asyncio.timeout(self._patience_s):
-                outcome = await channel.probe()
-        except TimeoutError:
-            return Outcome.retry(Reason.CONNECTION_FAILED, f"no answer within {self._patience_s:g} s")
-        finally:
-            await channel.aclose()
+        outcome = await self._channels.probe(sender, sealed_secrets, self._patience_s)
         if outcome.verdict is Verdict.SENT:
             if len(self._good_until) >= _REMEMBERED:
                 self._good_until.clear()

@@ -93,14 +93,18 @@ class ChannelRegistry:
             return None
         return reader(sender.provider, self._secrets(sender, sealed_secrets), self._ground(sender))
 
-    async def probe(self, sender: Sender, sealed_secrets: bytes | None) -> Outcome:
-        """Asks whether the sender answers now, over a connection of its own; `sent` means it does."""
+    async def probe(self, sender: Sender, sealed_secrets: bytes | None, patience_s: float = _PROBE_S) -> Outcome:
+        """Asks whether the sender answers now, over a connection of its own; `sent` means it does.
+
+        Raises:
+            Unavailable: no configured key opens the seal on its secrets.
+        """
         channel = self.fresh(sender, sealed_secrets)
         try:
-            async with asyncio.timeout(_PROBE_S):
+            async with asyncio.timeout(patience_s):
                 return await channel.probe()
         except TimeoutError:
-            return Outcome.retry(Reason.CONNECTION_FAILED, f"no answer within {_PROBE_S:g} s")
+            return Outcome.retry(Reason.CONNECTION_FAILED, f"no answer within {patience_s:g} s")
         finally:
             await channel.aclose()
 

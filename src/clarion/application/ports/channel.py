@@ -26,7 +26,7 @@ class Window(Generic[M]):
     come with `drain`, and may come back for stragglers: a slow answer never holds up the rest.
     """
 
-    __slots__ = ("_enough", "_fresh", "_left", "_open", "is_urgent", "messages")
+    __slots__ = ("__weakref__", "_enough", "_fresh", "_left", "_open", "is_urgent", "messages")
 
     def __init__(self, messages: Sequence[M], *, is_urgent: bool = False) -> None:
         self.messages = messages

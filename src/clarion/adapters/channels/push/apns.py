@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from clarion.adapters.channels.backlog import Backlog
+from clarion.adapters.channels.backlog import HOPELESS, Backlog
 from clarion.adapters.channels.brake import Brake
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http_answers import Answer
+from clarion.adapters.channels.opening import OpeningFailed
 from clarion.adapters.channels.push.apns_answers import EXPIRED_TOKEN, outcome, read_fault
 from clarion.adapters.channels.push.apns_requests import NOBODY, Headers
 from clarion.adapters.channels.push.http2 import Http2Connection, Http2Timeouts
-from clarion.adapters.channels.push.opening import OpeningFailed, open_connection
+from clarion.adapters.channels.push.opening import open_connection
 from clarion.adapters.channels.push.provider_token import ProviderToken
 from clarion.adapters.channels.push.signed_tokens import BadKey
 from clarion.application.ports.channel import Window
@@ -38,10 +39,7 @@ _AT_ONCE: Final = 32
 """Requests written before everything else in this process has its turn: what a call brought waits for no window."""
 _TICK_S: Final = 0.25
 
-_CLOSING: Final = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
 _STALLED: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
-_HOPELESS: Final = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
-"""Waiting does not mend these: whoever waits is told at once."""
 
 
 class _Ticket(NamedTuple):
@@ -90,10 +88,9 @@ class ApnsChannel:
 
     def send(self, window: Window[WirePush]) -> None:
         """Queues a window and returns at once; every message of it settles."""
-        if self._closing or self._token is None:
-            refused = _CLOSING if self._closing else Outcome.retry(Reason.AUTH_FAILED, self._bad_key)
+        if self._token is None:
             for index in range(len(window.messages)):
-                window.settle(index, refused)
+                window.settle(index, Outcome.retry(Reason.AUTH_FAILED, self._bad_key))
             return
         if not self._backlog.size:
             self._moved_at = max(self._moved_at, self._now())
@@ -118,7 +115,7 @@ class ApnsChannel:
         Safe to repeat because a closed channel has nothing left to close. Cancelled, it drops every connection.
         """
         self._closing = True
-        self._backlog.settle_before(float("inf"), _CLOSING)
+        self._backlog.close()
         if self._opening is not None:
             self._opening.cancel()
         for connection in list(self._connections):
@@ -147,8 +144,8 @@ class ApnsChannel:
         settled = outcome(answer)
         self._brake.feel([settled], None, self._moved_at)
         ticket.window.settle(ticket.place, settled)
-        if settled.reason in _HOPELESS:
-            self._backlog.settle_before(float("inf"), settled)
+        if settled.reason in HOPELESS:
+            self._backlog.settle_all(settled)
 
     def lost(self, ticket: _Ticket, outcome: Outcome) -> None:
         """Queues a message that was not acted on again, once; settles any other."""
@@ -174,7 +171,7 @@ class ApnsChannel:
         return self._token is not None and self._token.renew(ticket.shown) and self._give_back(ticket)
 
     def _give_back(self, ticket: _Ticket) -> bool:
-        if self._closing or not self._backlog.give_back(ticket.window, ticket.place, self._now()):
+        if not self._backlog.give_back(ticket.window, ticket.place, self._now()):
             return False
         asyncio.get_running_loop().call_soon(self._hand_out)
         return True
@@ -215,8 +212,8 @@ class ApnsChannel:
             failpoint("after_connect")
         except OpeningFailed as failure:
             self._brake.feel([failure.outcome], None, self._now())
-            if failure.outcome.reason in _HOPELESS:
-                self._backlog.settle_before(float("inf"), failure.outcome)
+            if failure.outcome.reason in HOPELESS:
+                self._backlog.settle_all(failure.outcome)
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
         self._opening = None
@@ -245,7 +242,6 @@ class ApnsChannel:
             patience, outcome = STALLED_S, _STALLED
         if now - self._moved_at > patience:
             self._backlog.settle_before(now - patience, outcome)
-        self._backlog.forget_done()
         self._hand_out()
         self._wind()
 

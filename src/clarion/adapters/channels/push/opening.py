@@ -11,19 +11,12 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from clarion.adapters.channels.http_answers import plain
+from clarion.adapters.channels.opening import OpeningFailed, tls_context
 from clarion.adapters.channels.push.http2 import Http2Connection, Http2Timeouts, Owner
 from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.providers.push import Apns
 
 T = TypeVar("T")
-
-
-class OpeningFailed(Exception):
-    """There is no connection; `outcome` is what that means for whoever waits for one."""
-
-    def __init__(self, reason: Reason, why: str) -> None:
-        super().__init__(why)
-        self.outcome = Outcome.retry(reason, plain(why))
 
 
 async def open_connection(apns: Apns, owner: Owner[T], timeouts: Http2Timeouts) -> Http2Connection[T]:
@@ -35,14 +28,17 @@ async def open_connection(apns: Apns, owner: Owner[T], timeouts: Http2Timeouts) 
         async with asyncio.timeout(timeouts.connect):
             return await _connected(apns, owner, timeouts)
     except (ssl.SSLError, ssl.CertificateError) as fault:
-        raise OpeningFailed(Reason.TLS_FAILED, f"TLS: {fault}") from None
+        raise _failed(Reason.TLS_FAILED, f"TLS: {fault}") from None
     except (OSError, TimeoutError) as fault:
-        raise OpeningFailed(Reason.CONNECTION_FAILED, f"no connection: {fault or 'no answer in time'}") from None
+        raise _failed(Reason.CONNECTION_FAILED, f"no connection: {fault or 'no answer in time'}") from None
 
 
 async def _connected(apns: Apns, owner: Owner[T], timeouts: Http2Timeouts) -> Http2Connection[T]:
     place = urlsplit(apns.base_url)
-    tls = tls_context(apns.ca_file) if place.scheme == "https" else None
+    tls = None
+    if place.scheme == "https":
+        tls = tls_context(apns.ca_file)
+        tls.set_alpn_protocols(["h2"])
     transport, connection = await asyncio.get_running_loop().create_connection(
         lambda: Http2Connection[T](owner, timeouts), place.hostname or "", place.port or (443 if tls else 80), ssl=tls
     )
@@ -56,16 +52,9 @@ async def _connected(apns: Apns, owner: Owner[T], timeouts: Http2Timeouts) -> Ht
 
 async def _spoken(connection: Http2Connection[T], secured: ssl.SSLObject | None) -> None:
     if secured is not None and secured.selected_alpn_protocol() != "h2":
-        raise OpeningFailed(Reason.TLS_FAILED, "the server does not offer HTTP/2")
+        raise _failed(Reason.TLS_FAILED, "the server does not offer HTTP/2")
     await connection.ready
 
 
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """The TLS settings of a client that speaks HTTP/2. Raises: OpeningFailed when the CA file cannot be read."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as fault:
-        raise OpeningFailed(Reason.TLS_FAILED, f"CA file {ca_file}: {fault}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["h2"])
-    return context
+def _failed(reason: Reason, why: str) -> OpeningFailed:
+    return OpeningFailed(Outcome.retry(reason, plain(why)))

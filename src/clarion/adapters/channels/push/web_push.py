@@ -20,6 +20,7 @@ from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http import HttpWay, Request, Timeouts
 from clarion.adapters.channels.http_answers import Answer, retry_after
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.opening import OpeningFailed, tls_context
 from clarion.adapters.channels.push.encryption import BadSubscription, encrypted, uncompressed
 from clarion.adapters.channels.push.signed_tokens import BadKey, read_p256_key, signed
 from clarion.adapters.channels.push.web_push_answers import outcome, unheard
@@ -61,18 +62,22 @@ class WebPushApi:
         self._clock = clock
         self._tokens: _Places[tuple[str, float]] = _Places()
         self._quiet_until: _Places[float] = _Places()
-        self._bad_key = ""
+        self._fault: Outcome | None = None
+        self.tls: ssl.SSLContext | None = None
         try:
             self._key = read_p256_key(private_key)
             self._public = _base64url(uncompressed(self._key))
+            self.tls = tls_context(settings.ca_file) if settings.ca_file else None
         except BadKey as fault:
-            self._bad_key = str(fault)
+            self._fault = Outcome.retry(Reason.AUTH_FAILED, str(fault))
+        except OpeningFailed as failure:
+            self._fault = failure.outcome
 
     async def request(self, messages: Sequence[WirePush]) -> Request | Outcome:
         """The request that carries a message to the push service of its browser."""
         (push,) = messages
-        if self._bad_key:
-            return Outcome.retry(Reason.AUTH_FAILED, self._bad_key)
+        if self._fault is not None:
+            return self._fault
         if fault := endpoint_fault(push.token, allow_private=self._settings.allow_private_endpoints):
             return Outcome.failed(Reason.ADDRESS_REJECTED, f"the endpoint {fault}")
         origin = _origin(push.token)
@@ -92,10 +97,10 @@ class WebPushApi:
         return [outcome(answer, origin, allow_private=self._settings.allow_private_endpoints)]
 
     async def probe(self, way: HttpWay) -> Outcome:
-        """Looks at the key alone: which push services there are is known by the subscriptions."""
+        """Looks at key and CA file alone: which push services there are is known by the subscriptions."""
         del way
-        if self._bad_key:
-            return Outcome.retry(Reason.AUTH_FAILED, self._bad_key)
+        if self._fault is not None:
+            return self._fault
         return Outcome.sent(f"the key is good; browsers subscribe with {self._public}")
 
     def _headers(self, push: WirePush, origin: str) -> dict[str, str]:
@@ -141,14 +146,13 @@ def channel(settings: WebPush, secrets: Mapping[str, str], ground: Ground) -> We
 
 def open_channel(settings: WebPush, private_key: str, timeouts: Timeouts = PATIENCE) -> WebPushChannel:
     """The channel of a sender, with other timeouts for tests."""
-    tls = ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else None
+    api = WebPushApi(settings, private_key)
     way = HttpWay(
         max_connections=settings.max_connections,
         timeouts=timeouts,
-        tls=tls,
+        tls=api.tls,
         public_only=not settings.allow_private_endpoints,
     )
-    api = WebPushApi(settings, private_key)
     return WebPushChannel(api, way, max_connections=settings.max_connections, brake=_Free(settings.max_connections))
 
 

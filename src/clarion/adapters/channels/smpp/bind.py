@@ -11,8 +11,9 @@ import asyncio
 from typing import Protocol
 
 from clarion import failpoints
+from clarion.adapters.channels.opening import OpeningFailed
 from clarion.adapters.channels.smpp import pdu, statuses
-from clarion.adapters.channels.smpp.connection import Connection, OpeningFailed
+from clarion.adapters.channels.smpp.connection import Connection
 from clarion.adapters.channels.smpp.dispatch import Dispatch
 from clarion.adapters.channels.smpp.incoming import Desk, Incoming
 from clarion.adapters.channels.smpp.inflight import InFlight

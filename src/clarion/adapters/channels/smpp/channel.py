@@ -12,11 +12,11 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
-from clarion.adapters.channels.backlog import Backlog
+from clarion.adapters.channels.backlog import HOPELESS, Backlog
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.knocking import Knocking
+from clarion.adapters.channels.opening import OpeningFailed
 from clarion.adapters.channels.smpp.bind import Bind
-from clarion.adapters.channels.smpp.connection import OpeningFailed
 from clarion.adapters.channels.smpp.dispatch import Dispatch
 from clarion.adapters.channels.smpp.incoming import Desk
 from clarion.adapters.channels.smpp.opening import Opener
@@ -30,11 +30,8 @@ from clarion.domain.providers.smpp import SmppBind
 from clarion.failpoints import failpoint
 from clarion.rendering.sms import WireSms
 
-_HOPELESS: Final = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
-"""Waiting does not mend these: whoever waits is told at once."""
 _FIRST: Final = Outcome.retry(Reason.CONNECTION_FAILED, "no bind yet")
 _ENDED: Final = Outcome.retry(Reason.CONNECTION_FAILED, "the centre ended the session before it answered anything")
-_CLOSING: Final = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
 _STALLED: Final = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every bind waits for answers")
 
 
@@ -70,10 +67,6 @@ class SmppChannel:
 
     def send(self, window: Window[WireSms]) -> None:
         """Queues a window and returns at once; every message of it settles."""
-        if self._closing:
-            for index in range(len(window.messages)):
-                window.settle(index, _CLOSING)
-            return
         self._backlog.put(window, self._now())
         self._hand_out()
         self._wind()
@@ -94,7 +87,7 @@ class SmppChannel:
         Safe to repeat because a closed channel has nothing left to close. Cancelled, it drops every session.
         """
         self._closing, self._stays = True, False
-        self._backlog.settle_before(float("inf"), _CLOSING)
+        self._backlog.close()
         for opening in list(self._openings):
             opening.cancel()
         try:
@@ -222,9 +215,9 @@ class SmppChannel:
 
     def _note_failure(self, outcome: Outcome) -> None:
         self._knocking.failed(outcome, self._now())
-        if outcome.reason in _HOPELESS and not self._binds:
+        if outcome.reason in HOPELESS and not self._binds:
             self._staying.failed(outcome, self._now())
-            self._backlog.settle_before(float("inf"), outcome)
+            self._backlog.settle_all(outcome)
 
     # time
 

@@ -1,6 +1,6 @@
 """From nothing to a session that may carry messages: connect, secure, bind; and a visit that only asks if it works.
 
-Owns the login: the password leaves here and nowhere else. Where to read next: `bind`.
+Owns the login: the password leaves here and nowhere else, and with `tls` only inside of it. Where to read next: `bind`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import asyncio
 import ssl
 from contextlib import suppress
 
+from clarion.adapters.channels.opening import OpeningFailed, connect, tls_context
 from clarion.adapters.channels.smpp.bind import Bind, Owner
-from clarion.adapters.channels.smpp.connection import OpeningFailed, connect, tls_context
+from clarion.adapters.channels.smpp.connection import Connection
 from clarion.adapters.channels.smpp.dispatch import Dispatch
 from clarion.adapters.channels.smpp.incoming import Desk
 from clarion.adapters.channels.smpp.pdu import bind_body
@@ -18,6 +19,7 @@ from clarion.adapters.channels.smpp.slowing import Slowing
 from clarion.adapters.channels.smpp.statuses import ALREADY_BOUND, name_of
 from clarion.adapters.channels.smpp.timers import Timers
 from clarion.domain.outcome import Outcome, Reason
+from clarion.domain.providers.provider import Security
 from clarion.domain.providers.smpp import SmppBind
 
 
@@ -37,10 +39,17 @@ class Opener:
             body = bind_body(self._account.system_id, self._password, self._account.system_type)
         except ValueError as fault:
             raise OpeningFailed(Outcome.retry(Reason.AUTH_FAILED, f"SMPP cannot say the login: {fault}")) from None
-        if self._tls is None:
-            self._tls = tls_context(self._account)
+        if self._tls is None and self._account.security is not Security.NONE:
+            self._tls = tls_context(self._account.ca_file)
         bind = Bind(owner, self._desk, self._timers)
-        connection = await connect(self._account, bind, self._timers, self._tls)
+        connection = await connect(
+            lambda: Connection(bind),
+            self._account.host,
+            self._account.port,
+            tls=self._tls,
+            connect_s=self._timers.connect,
+            handshake_s=self._timers.handshake,
+        )
         await bind.log_in(connection, body)
         return bind
 

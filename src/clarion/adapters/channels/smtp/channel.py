@@ -11,16 +11,18 @@ import re
 import ssl
 from contextlib import suppress
 
-from clarion.adapters.channels.backlog import Backlog
+from clarion.adapters.channels.backlog import HOPELESS, Backlog
 from clarion.adapters.channels.knocking import Knocking
+from clarion.adapters.channels.opening import OpeningFailed, tls_context
 from clarion.adapters.channels.smtp.capabilities import Capabilities
 from clarion.adapters.channels.smtp.chunked import ChunkedExchange
 from clarion.adapters.channels.smtp.connection import Connection
 from clarion.adapters.channels.smtp.exchange import Exchange
-from clarion.adapters.channels.smtp.opening import OpeningFailed, open_connection, say_goodbye, tls_context
+from clarion.adapters.channels.smtp.opening import open_connection, say_goodbye
 from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason
+from clarion.domain.providers.provider import Security
 from clarion.domain.providers.smtp import SmtpRelay
 from clarion.failpoints import failpoint
 from clarion.rendering.email import WireEmail
@@ -32,11 +34,7 @@ _HELO_NAME = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _MESSAGES_PER_NEW_CONNECTION = 4
 """A connection is opened for so many waiting messages: a handshake costs the relay more than a short wait."""
 
-_HOPELESS = frozenset({Reason.AUTH_FAILED, Reason.TLS_FAILED})
-"""Waiting does not mend these: whoever waits is told at once."""
-
 _FIRST = Outcome.retry(Reason.CONNECTION_FAILED, "no connection yet")
-_CLOSING = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the channel is closing")
 _STALLED = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
 
 
@@ -69,10 +67,6 @@ class SmtpChannel:
 
     def send(self, window: Window[WireEmail]) -> None:
         """Queues a window and returns at once; every message of it settles."""
-        if self._closing:
-            for index in range(len(window.messages)):
-                window.settle(index, _CLOSING)
-            return
         self._backlog.put(window, self._now())
         self._hand_out()
         self._wind()
@@ -93,7 +87,7 @@ class SmtpChannel:
         Safe to repeat because a closed channel has nothing left to close. Cancelled, it drops every connection.
         """
         self._closing = True
-        self._backlog.settle_before(float("inf"), _CLOSING)
+        self._backlog.close()
         for opening in list(self._openings):
             opening.cancel()
         for exchange in list(self._exchanges):
@@ -116,7 +110,7 @@ class SmtpChannel:
 
     def give_back(self, window: Window[WireEmail], index: int) -> bool:
         """Queues a message again, in front, once."""
-        if self._closing or not self._backlog.give_back(window, index, self._now()):
+        if not self._backlog.give_back(window, index, self._now()):
             return False
         # Not from inside the call: the exchange giving it back is in the middle of something.
         asyncio.get_running_loop().call_soon(self._hand_out)
@@ -188,8 +182,8 @@ class SmtpChannel:
         exchange.start()
 
     async def _connect(self) -> tuple[Connection, Capabilities]:
-        if self._tls is None:
-            self._tls = tls_context(self._relay)
+        if self._tls is None and self._relay.security is not Security.NONE:
+            self._tls = tls_context(self._relay.ca_file)
         return await open_connection(self._relay, helo_name=self._helo_name, timeouts=self._timeouts, tls=self._tls)
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
@@ -203,8 +197,8 @@ class SmtpChannel:
 
     def _note_failure(self, outcome: Outcome) -> None:
         self._knocking.failed(outcome, self._now())
-        if outcome.reason in _HOPELESS and not self._exchanges:
-            self._backlog.settle_before(float("inf"), outcome)
+        if outcome.reason in HOPELESS and not self._exchanges:
+            self._backlog.settle_all(outcome)
 
     # time
 
@@ -220,7 +214,6 @@ class SmtpChannel:
         for exchange in list(self._exchanges):
             exchange.check(now)
         self._let_go(now)
-        self._backlog.forget_done()
         self._hand_out()
         self._wind()
 

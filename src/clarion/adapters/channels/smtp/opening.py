@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections import deque
 from typing import Final
 
+from clarion.adapters.channels.opening import OpeningFailed, connect
 from clarion.adapters.channels.smtp.capabilities import NOTHING, Capabilities, read_capabilities
 from clarion.adapters.channels.smtp.connection import Connection
 from clarion.adapters.channels.smtp.outcomes import Phase, refused_opening
@@ -23,29 +24,6 @@ from clarion.adapters.channels.smtp.timeouts import Timeouts
 from clarion.domain.outcome import Outcome, Reason
 from clarion.domain.providers.provider import Security
 from clarion.domain.providers.smtp import SmtpRelay
-
-
-class OpeningFailed(Exception):
-    """No connection to the relay; `outcome` says why, for every message that waits for it."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.reply)
-        self.outcome = outcome
-
-
-def tls_context(relay: SmtpRelay) -> ssl.SSLContext | None:
-    """The TLS settings of a relay, or None when it is reached without TLS. Reads the CA file; call it once.
-
-    Raises: OpeningFailed when the CA file cannot be read.
-    """
-    if relay.security is Security.NONE:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=relay.ca_file)
-    except OSError as fault:
-        raise OpeningFailed(Outcome.retry(Reason.TLS_FAILED, f"CA file {relay.ca_file}: {fault}")) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 class Dialogue:
@@ -140,30 +118,17 @@ async def open_connection(
 
 
 async def _connect(relay: SmtpRelay, timeouts: Timeouts, tls: ssl.SSLContext | None) -> Dialogue:
-    loop = asyncio.get_running_loop()
-    # Listening from the first byte: the greeting may arrive before `create_connection` returns.
-    dialogue = Dialogue(Connection(loop))
-    implicit = tls if relay.security is Security.TLS else None
-    try:
-        async with asyncio.timeout(timeouts.connect + (timeouts.handshake if implicit else 0)):
-            await loop.create_connection(
-                lambda: dialogue.connection,
-                relay.host,
-                relay.port,
-                ssl=implicit,
-                server_hostname=relay.host if implicit else None,
-                ssl_handshake_timeout=timeouts.handshake if implicit else None,
-            )
-    except TimeoutError:
-        reason, words = Reason.CONNECTION_FAILED, f"no connection within {timeouts.connect:g} s"
-    except ssl.SSLError as fault:
-        reason, words = Reason.TLS_FAILED, f"TLS: {fault}"
-    except (OSError, UnicodeError) as fault:
-        # A reset in the middle of an implicit TLS handshake reads like any other: never a reason to try without.
-        reason, words = Reason.CONNECTION_FAILED, f"no connection: {fault}"
-    else:
-        return dialogue
-    raise OpeningFailed(Outcome.retry(reason, words))
+    # Listening from the first byte: the greeting may arrive before `connect` returns.
+    dialogue = Dialogue(Connection(asyncio.get_running_loop()))
+    await connect(
+        lambda: dialogue.connection,
+        relay.host,
+        relay.port,
+        tls=tls if relay.security is Security.TLS else None,
+        connect_s=timeouts.connect,
+        handshake_s=timeouts.handshake,
+    )
+    return dialogue
 
 
 async def _greet(dialogue: Dialogue, helo_name: str, timeouts: Timeouts) -> Capabilities:
