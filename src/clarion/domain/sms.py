@@ -25,7 +25,8 @@ NO_NAMES: Final = frozenset({"AR", "BR", "CA", "CL", "CN", "CO", "CR", "DO", "EC
 """Countries whose networks take no name as the originator: "Sender IDs: No" in AWS End User Messaging's "Supported
 countries", and Telnyx's "Alphanumeric Sender ID" for Puerto Rico. Providers replace or refuse a name there."""
 
-_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+"""A number in E.164 with its plus sign, as far as its shape tells."""
 _SHORT_CODE = re.compile(r"[0-9]{3,8}", re.ASCII)
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9&._-](?:[A-Za-z0-9 &._-]{0,9}[A-Za-z0-9&._-])?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -45,7 +46,7 @@ def originator_kind(text: str) -> OriginatorKind | None:
     A number is in E.164 with its plus sign (ITU-T E.164), a short code has 3 to 8 digits, a name 1 to 11 characters
     with a letter among them (TS 23.040 §9.1.2.5: eleven septets).
     """
-    if _NUMBER.fullmatch(text):
+    if E164.fullmatch(text):
         return OriginatorKind.NUMBER
     if _SHORT_CODE.fullmatch(text):
         return OriginatorKind.SHORT_CODE

@@ -16,13 +16,14 @@ from typing import Final, NamedTuple
 import phonenumbers
 from phonenumbers import PhoneMetadata, PhoneNumberDesc
 
+from clarion.domain.sms import E164
+
 COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)
 """The countries that have a numbering plan, by ISO 3166 in two letters."""
 _CODE_DIGITS: Final = 3
 """Digits of a country calling code at most (ITU-T E.164 §6.1)."""
 _NO_COUNTRY: Final = "001"
 """What the metadata calls the codes that belong to no country, such as satellite phones."""
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 
 
 class Line(StrEnum):
@@ -76,7 +77,7 @@ def look_up(number: str) -> Place | None:
 
     The plans are as new as the installed `phonenumbers`. Never raises; pure.
     """
-    if not _E164.fullmatch(number):
+    if not E164.fullmatch(number):
         return None
     for end in range(2, _CODE_DIGITS + 2):
         plans = _plans(number[1:end])

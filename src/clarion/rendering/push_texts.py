@@ -14,14 +14,13 @@ from urllib.parse import quote
 from clarion.domain.content import PUSH_LIMIT, PUSH_URL_LIMIT, PushContent
 from clarion.domain.errors import Problem
 from clarion.rendering.context import NO_CONTEXT, LookedOver, look_over
-from clarion.rendering.faults import LanguageFault
-from clarion.rendering.language import engine_source, read_template
+from clarion.rendering.language import engine_source
 from clarion.rendering.nodes import Node, Text, optional_of, variables_of
 from clarion.rendering.push_payload import reserved
 from clarion.rendering.skeleton import SEPARATOR
 from clarion.rendering.templates import CompiledTemplate, RenderFault
+from clarion.rendering.texts import read_text
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):[^\s]", re.ASCII | re.IGNORECASE)
 _PLAIN_IN_URL: Final = "!#$%&'()*+,/:;=?@[]~"
 _HOSTILE: Final = frozenset({"javascript", "data", "vbscript", "file", "blob"})
@@ -66,11 +65,11 @@ class PushTexts:
         """Reads every template of a message; what is wrong with them is added to `problems`."""
         before = len(problems)
         sources = [content.title or "", content.body, content.action_url or "", content.image_url or ""]
-        parts = [_read(source, field, problems) for source, field in zip(sources, _NAMES, strict=True)]
+        parts = [read_text(source, field, PUSH_LIMIT, problems) for source, field in zip(sources, _NAMES, strict=True)]
         problems += [
             Problem(f"message.push.extras.{name}", "reserved", _RESERVED) for name in filter(reserved, content.extras)
         ]
-        parts += [_read(text, "message.push.extras", problems) for text in _texts(content.extras)]
+        parts += [read_text(text, "message.push.extras", PUSH_LIMIT, problems) for text in _texts(content.extras)]
         _check_fixed_url(parts[2], "action", problems)
         _check_fixed_url(parts[3], "image", problems)
         if len(problems) > before:
@@ -102,20 +101,6 @@ class PushTexts:
         title, body, action_url, image_url, *rest = texts
         data = _put_back(self._data, iter(rest)) if rest else self._data
         return Texts(title.strip(), body, _url(action_url, "action"), _url(image_url, "image"), data)
-
-
-def _read(source: str, field: str, problems: list[Problem]) -> list[Node]:
-    if len(source) > PUSH_LIMIT:
-        problems.append(Problem(field, "maxLength", f"must have at most {PUSH_LIMIT} characters"))
-    elif control := _CONTROL.search(source):
-        message = f"the text holds a control character (U+{ord(control[0]):04X})"
-        problems.append(Problem(field, "characters", message))
-    else:
-        try:
-            return read_template(source)
-        except LanguageFault as fault:
-            problems.append(Problem(field, fault.rule, f"line {fault.line}: {fault.message}"))
-    return []
 
 
 def _check_fixed_url(nodes: list[Node], kind: str, problems: list[Problem]) -> None:

@@ -18,6 +18,10 @@ from clarion.domain.providers.provider import ProviderName
 from clarion.settings import Settings
 
 ADA, BOB = "+4915123456789", "+33612345678"
+PUSHES = SenderDraft(
+    name="Pushes", provider=ProviderName.FCM, secrets={"privateKey": "not used here"},
+    settings={"app": "shop", "projectId": "shop-12345", "clientEmail": "sender@shop.example"},
+)  # fmt: skip
 
 
 async def connect(scene: Volt, service: SignedStandIn) -> None:
@@ -49,6 +53,12 @@ async def test_text_messages_go_beside_mail_or_instead_of_it(app: App, base_url:
     async with Sink() as sink, SignedStandIn() as service, volt(app, base_url, port=sink.port) as scene:
         await scene.person("ada@x.example", phone=ADA, first_name="Ada")
         await scene.person("cy@x.example", first_name="Cy")
+        async with app.database.transaction() as tx:
+            await senders.create_sender(tx, account_id=scene.account.id, draft=PUSHES, sealer=SEALER)
+        order = [{"messageChannel": "SMS"}]
+        only_texts = said | {"campaignMessages": [{"message": "Hi"}], "campaignChannelPriorities": order}
+        refused = await scene.refused("campaigns", await scene.campaign(**only_texts))
+        assert "campaignSms is not sent by anything" in refused  # a sender of push messages does not send them
         await connect(scene, service)
         async with working(app.database, api_settings.database_url.reveal()):
             order = [{"messageChannel": name} for name in ("SMS", "Email")]

@@ -83,7 +83,8 @@ def _check_ways(messages: Messages) -> None:
     """Refuses what nobody could get: no channel is both said something on and sent by somebody."""
     if not (messages.email or messages.sms or messages.push):
         raise refused(PRIORITIES, "contains", "must name a channel of which there is a message")
-    if messages.email is None and not (messages.sms and messages.sms_sender) and not messages.push_senders:
+    is_sent = messages.email or (messages.sms and messages.sms_sender) or (messages.push and messages.push_senders)
+    if not is_sent:
         array = SMS if messages.sms else PUSH
         raise refused(array, "connected", "is not sent by anything: the account has no such sender")
 
