@@ -32,8 +32,9 @@ from tests.acceptance.proof import FROM_ADDRESS, FROM_NAME, MAILBOX, PUBLIC_URL,
 from tests.acceptance.readers import GROUPS, HTML, SUBJECT, TEXT, Reader, as_csv, group_of, readers
 from tests.acceptance.story import Client, new_client
 from tests.acceptance.tap import Tap, tapped
-from tests.benchmarks.rivals import free_port, program, until_listening
+from tests.benchmarks.rivals import program
 from tests.conftest import TEST_KEY
+from tests.support.ports import free_port, until_listening
 from tests.support.postfix import NAME, WORD, Postfix, running_postfix, why_not
 from tests.support.serving import serving
 

@@ -27,11 +27,11 @@ import asyncpg
 from tests.benchmarks.load import EXTERNAL
 from tests.benchmarks.meters import CpuMeter
 from tests.benchmarks.pipeline import until_listening as workers_listen
-from tests.benchmarks.rivals import free_port, until_listening
 from tests.benchmarks.workers import Workers
 from tests.conftest import TEST_KEY
 from tests.support import scene
 from tests.support.database import opened
+from tests.support.ports import free_port, until_listening
 from tests.support.scene import Scene
 
 from clarion.adapters.postgres.database import PostgresDatabase

@@ -7,9 +7,9 @@ from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.benchmarks.rivals import free_port
 from tests.support import stage
 from tests.support.database import StatementLog, opened
+from tests.support.ports import free_port
 from tests.support.sink import Sink
 from tests.support.stage import Stage
 from tests.support.workers import SEALER, working

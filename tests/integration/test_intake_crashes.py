@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from tests.benchmarks.rivals import free_port, until_listening
 from tests.conftest import TEST_KEY
 from tests.support import calls
+from tests.support.ports import free_port, until_listening
 from tests.support.stage import Stage
 
 from clarion.adapters.postgres.database import PostgresDatabase

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 from tests.support import scene, stage
-from tests.support.nats import NatsServer, free_ports, nats_server, purge
+from tests.support.nats import NatsServer, nats_server, purge
+from tests.support.ports import free_port
 from tests.support.sink import Sink
 from tests.support.workers import queue_of, scheduling, stream_to, working
 
@@ -150,7 +151,7 @@ async def test_g7_everything_announced_many_times_over_is_sent_once(
 async def test_a_worker_sends_when_nats_was_never_there(
     database: PostgresDatabase, database_url: str, sink: Sink
 ) -> None:
-    nowhere = Place([f"nats://127.0.0.1:{free_ports(1)[0]}"], "nowhere", 1)
+    nowhere = Place([f"nats://127.0.0.1:{free_port()}"], "nowhere", 1)
     made = await stage.build(database, ["a@x.example", "b@x.example"], port=sink.port)
     async with working(database, database_url, place=nowhere):
         await made.start()

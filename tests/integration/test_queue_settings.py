@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.support.nats import free_ports, nats_server
+from tests.support.nats import nats_server
+from tests.support.ports import free_port
 from typer.testing import CliRunner, Result
 
 from clarion.entrypoints.cli import app
@@ -77,7 +78,7 @@ def test_the_doctor_finds_nats(tmp_path: Path) -> None:
 
 
 def test_the_doctor_says_that_nats_is_away_and_hides_its_password(tmp_path: Path) -> None:
-    url = f"nats://worker:hunter2@127.0.0.1:{free_ports(1)[0]}"
+    url = f"nats://worker:hunter2@127.0.0.1:{free_port()}"
     done = run({"CLARION_DATA_DIR": str(tmp_path), "CLARION_NATS_URL": url}, "doctor")
     assert done.exit_code == 1
     assert "NATS does not answer" in done.output

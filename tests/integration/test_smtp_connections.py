@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from dataclasses import replace
 
 import pytest
 from tests.support.letters import BRISK, email, loopback, sent_to, smtp
+from tests.support.ports import free_port
 from tests.support.sink import Manners, Sink
 
 from clarion.adapters.channels.smtp import SmtpChannel
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Reason, Verdict
-
-
-def refusing_port() -> int:
-    """A loopback port on which nobody listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 def addresses(count: int) -> list[str]:
@@ -68,7 +61,7 @@ async def test_an_idle_connection_is_left_politely() -> None:
 
 
 async def test_f42_nobody_listening_is_a_definite_retry_after_a_bounded_wait() -> None:
-    async with smtp(refusing_port()) as channel:
+    async with smtp(free_port()) as channel:
         outcomes = await sent_to(channel, *addresses(50))
         assert {(outcome.verdict, outcome.reason) for outcome in outcomes} == {
             (Verdict.RETRY, Reason.CONNECTION_FAILED)
@@ -124,7 +117,7 @@ async def test_f53_a_dead_relay_is_knocked_at_seldom_and_costs_next_to_nothing()
 
 
 async def test_f53_sending_goes_on_by_itself_when_the_relay_is_back() -> None:
-    port = refusing_port()
+    port = free_port()
     sink = Sink()
     async with smtp(port, replace(BRISK, unreachable=5.0)) as channel:
         window = Window([email(to) for to in addresses(20)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.letters import email, sent_through, sent_to, smtp
+from tests.support.ports import free_port
 from tests.support.postfix import NAME, WORD, Postfix, running_postfix, why_not
 from tests.support.sink import Sink
 
@@ -122,9 +122,7 @@ async def test_t13_a_real_postfix_is_not_told_a_wrong_password_twice_nor_trusted
 async def test_f39_f40_f41_smtp_sink_in_every_mood_is_understood(
     flags: list[str], verdict: Verdict, reason: Reason | None
 ) -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = bound.getsockname()[1]
+    port = free_port()
     rights = ["-u", "nobody"] if os.geteuid() == 0 else []
     process = await asyncio.create_subprocess_exec(SMTP_SINK, *rights, *flags, f"127.0.0.1:{port}", "100")
     try:

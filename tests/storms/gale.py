@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from tests.crash.ground import environment
 from tests.crash.supervisor import Supervisor
 from tests.support import scene
 from tests.support.database import Databases, opened
+from tests.support.ports import free_port
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.access import create_key
@@ -143,7 +143,7 @@ async def gale(databases: Databases, *, recipients: int) -> AsyncIterator[Gale]:
                     _, key = await create_key(
                         tx, account_id=made.account_id, name="storm", permissions=list(Permission)
                     )
-                api_port = _free_port()
+                api_port = free_port()
                 async with Supervisor(environment(url, folder, CLARION_PORT=str(api_port)), processes) as supervisor:
                     for role in ("api", "worker", "scheduler"):
                         supervisor.start(role)
@@ -177,9 +177,3 @@ async def _is_up(http: httpx.AsyncClient) -> bool:
         return (await http.get("/health/ready")).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])

@@ -9,7 +9,6 @@ import importlib.metadata
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import nats
+from tests.support.ports import free_port
 
 from clarion.adapters.queue.jetstream import Place
 
-READY_S = 30.0
+READY_S = 60.0
 
 
 def binary() -> Path:
@@ -32,23 +32,13 @@ def binary() -> Path:
     return next(Path(str(file.locate())).resolve() for file in files if file.stem == "nats-server")
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
-
-
 class NatsServer:
     """One server. It is the same one, with its data, after a kill and a start."""
 
     def __init__(self, name: str, folder: Path, routes: Sequence[int] = (), cluster_port: int | None = None) -> None:
         self.name = name
         self._folder = folder
-        self.port, self._monitor = free_ports(2)
+        self.port, self._monitor = free_port(), free_port()
         lines = [
             f"server_name: {name}",
             f"listen: 127.0.0.1:{self.port}",
@@ -93,7 +83,7 @@ class NatsServer:
 
     def ask(self, path: str) -> dict[str, Any]:
         """What its monitoring page says."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._monitor}{path}", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._monitor}{path}", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -154,7 +144,7 @@ def nats_server() -> Iterator[NatsServer]:
 def nats_cluster() -> Iterator[list[NatsServer]]:
     """Three servers that are one, for the block."""
     folder = Path(tempfile.mkdtemp(prefix="clarion-nats-"))
-    ports = free_ports(3)
+    ports = [free_port() for _ in range(3)]
     servers = [NatsServer(f"n{n}", folder / f"n{n}", ports, port) for n, port in enumerate(ports, start=1)]
     for server in servers:
         server.start()

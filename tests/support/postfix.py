@@ -10,7 +10,6 @@ import asyncio
 import os
 import pwd
 import shutil
-import socket
 import tempfile
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.certificates import Certificates, make_certificates
+from tests.support.ports import free_port
 
 POSTFIX = Path("/usr/sbin/postfix")
 NAME, WORD = "news", "open sesame"
@@ -105,7 +105,7 @@ async def running_postfix(sink_port: int = 0, *, maildir: Path | None = None) ->
     home = Path(tempfile.mkdtemp(prefix="clarion-postfix-"))
     home.chmod(0o755)
     certificates = make_certificates(home)
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     async with await asyncio.start_server(_check_login, "127.0.0.1", 0) as auth:
         names: dict[str, object] = {"home": home, "certificates": certificates}
         names |= {"transport": "virtual" if maildir else f"smtp:[127.0.0.1]:{sink_port}"}
@@ -147,12 +147,6 @@ async def _run(*arguments: str) -> None:
     _, told = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"postfix {arguments[-1]}: {told.decode()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 async def _check_login(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

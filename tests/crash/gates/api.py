@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import socket
 import tempfile
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from tests.crash.ground import environment
 from tests.crash.report import Report
 from tests.crash.supervisor import Supervisor
 from tests.support.database import Databases, opened
+from tests.support.ports import free_port
 
 from clarion.application import access
 
@@ -79,7 +79,7 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
     kills = TIERS[tier]
     url = await databases.create_migrated()
     with tempfile.TemporaryDirectory(prefix="clarion-crash-") as name:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         env = environment(url, folder, CLARION_PORT=str(port), CLARION_REQUESTS_PER_SECOND="100000")
         async with opened(url) as database, Supervisor(env, folder / "processes.log") as supervisor:
             async with database.transaction() as tx:
@@ -135,9 +135,3 @@ def _report(clients: list[Client], kills: int, groups: int, names: int) -> Repor
         problems.append(f"I8: {groups} objects, {names} of them different, for {keys} acknowledged keys")
     repeated = sum(client.repeated for client in clients)
     return Report({"kills": kills, "keys": keys, "objects": groups, "repeated": repeated}, problems)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -1,0 +1,38 @@
+"""Free ports of loopback for servers that cannot be asked to choose one, or that come back on the same one.
+
+They lie below those that the system gives to whoever asks for any port, or connects: nobody takes one by chance while
+its server is away.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+
+_RANGE = range(10_000, 32_000)
+_CHOICE = random.SystemRandom()  # not seeded by what hypothesis or a gate seeds: then two would choose the same
+_PATIENCE_S = 60.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    while True:
+        with socket.socket() as probe:
+            port = _CHOICE.choice(_RANGE)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def until_listening(port: int) -> None:
+    """Returns once somebody listens there. Raises TimeoutError."""
+    ends_at = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < ends_at:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing listens on port {port}")
