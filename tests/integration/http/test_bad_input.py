@@ -155,6 +155,23 @@ async def test_all_mistakes_are_named_at_once(caller: Caller) -> None:
     }
 
 
+async def test_who_breaks_a_list_of_words_or_gives_no_id_is_told_what_is_asked_for(caller: Caller) -> None:
+    said = {"name": "Spring", "category": "loud", "channelOrder": ["fax"], "senderId": "relay"}
+    answer = (await caller.post("/campaigns", json=said)).json()
+    assert {problem["field"]: problem["message"] for problem in answer["error"]["problems"]} == {
+        "category": "must be one of marketing, transactional",
+        "channelOrder[0]": "must be one of email, sms, push",
+        "senderId": "must be an id of 24 hexadecimal digits",
+    }
+
+
+async def test_a_refused_value_is_not_told_back_at_length(caller: Caller) -> None:
+    for body in ({"category": "x" * 100_000}, {"audience": {"groups": ["x" * 100_000]}}, {"x" * 100_000: 1}):
+        answer = await caller.post("/campaigns", json=body)
+        assert answer.status_code in (400, 422)
+        assert len(answer.content) < 5000
+
+
 async def test_a_body_is_refused_before_it_is_read_when_its_length_says_so(caller: Caller) -> None:
     response = await caller.post("/contacts", content=b" " * (1024 * 1024 + 1), headers=JSON)
     assert response.status_code == 413

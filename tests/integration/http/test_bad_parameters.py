@@ -92,3 +92,10 @@ async def test_t65_following_cursors_shows_every_item_once(caller: Caller) -> No
 @pytest.mark.parametrize("parameters", ["limit=1&limit=2", "offset=5", "sort=email;drop", "limit=%ff", "api_key=x"])
 async def test_unknown_repeated_or_garbled_parameters_are_refused(caller: Caller, parameters: str) -> None:
     assert (await caller.get(f"/contacts?{parameters}")).status_code in (400, 422)
+
+
+async def test_a_path_that_nothing_can_be_at_is_not_found_with_an_idempotency_key_too(caller: Caller) -> None:
+    for verb in ("pause", "test"):
+        for odd in ("%00", "a%00b", "x" * 4000):
+            answer = await caller.post(f"/campaigns/{odd}/{verb}", json={}, headers={"Idempotency-Key": "k-1"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND"), odd[:10]

@@ -73,8 +73,9 @@ async def test_calls_of_twilio_are_taken_once_and_forged_ones_never(
         good._replace(body=good.body.replace(b"delivered", b"failed")),
         good._replace(url=url.replace("-7", "-8")),
         good._replace(headers={"content-type": good.headers["content-type"]}),
+        good._replace(body=b"a=1&" * 600),
     ]
-    assert await _statuses(anonymous, f"/hooks/{sender}", *forged) == [403] * 4
+    assert await _statuses(anonymous, f"/hooks/{sender}", *forged) == [403] * 5
     assert await _kept(app, sender) == []
     assert await _statuses(anonymous, f"/hooks/{sender}", good, good) == [200, 200]
     assert await _kept(app, sender) == [(f"{STATUS['MessageSid']}:delivered", STATUS["MessageSid"], "delivered")]
@@ -97,8 +98,9 @@ async def test_calls_of_vonage_are_taken_once_and_forged_ones_never(
         sms_callbacks.vonage(url, VONAGE.signature_secret, SUBMITTED, issued_at=1_587_494_962),
         good._replace(body=good.body.replace(b"submitted", b"delivered")),
         good._replace(headers={"content-type": "application/json"}),
+        sms_callbacks.vonage(url, VONAGE.signature_secret, SUBMITTED, iat="soon"),
     ]
-    assert await _statuses(anonymous, f"/hooks/{sender}", *forged) == [403] * 4
+    assert await _statuses(anonymous, f"/hooks/{sender}", *forged) == [403] * 5
     assert await _kept(app, sender) == []
     assert await _statuses(anonymous, f"/hooks/{sender}", good, good) == [204, 204]
     assert await _kept(app, sender) == [

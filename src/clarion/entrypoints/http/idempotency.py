@@ -17,26 +17,32 @@ from clarion.application.ports import Database, Transaction
 from clarion.application.ports.replies import Kept, Reply, ReplyKey
 from clarion.application.ports.senders import Sealer
 from clarion.domain.access import Principal
-from clarion.domain.errors import Conflict, Invalid, Problem
+from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.entrypoints.http.errors import KeyReused
 from clarion.entrypoints.http.incoming import Incoming
 from clarion.entrypoints.http.trace import current
 from clarion.failpoints import failpoint
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?", re.ASCII)
+_PATH_LIMIT = 500
+"""Characters: more than any path has that leads somewhere."""
 
 
 def reply_key(request: Incoming, principal: Principal) -> ReplyKey | None:
     """The key of this request; None when it carries none.
 
-    Raises `Invalid` unless it is 1 to 255 printable ASCII characters, given once.
+    Raises `Invalid` unless it is 1 to 255 printable ASCII characters, given once; `NotFound` for a path that nothing
+    can be at, and that could not be kept with the key.
     """
     given = request.headers.getall("idempotency-key", [])
     if not given:
         return None
     if len(given) > 1 or not _KEY.fullmatch(given[0]):
         raise Invalid(Problem("header.Idempotency-Key", "pattern", "must be 1 to 255 printable ASCII characters, once"))
-    return ReplyKey(principal.key_id, request.scope["path"], given[0])
+    path = request.scope["path"]
+    if len(path) > _PATH_LIMIT or "\0" in path:
+        raise NotFound("path")
+    return ReplyKey(principal.key_id, path, given[0])
 
 
 def digest(request: Incoming, body: bytes) -> bytes:

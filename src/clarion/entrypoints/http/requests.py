@@ -27,6 +27,9 @@ SILENCE_LIMIT_S: Final = 30.0
 WHOLE_LIMIT_S: Final = 60.0
 """How long a body that is not streamed may take."""
 _QUERY_FIELDS: Final = 50
+_SAID_LIMIT: Final = 200
+"""Characters of what is said of one mistake, which may repeat the value."""
+_ID_PATTERN: Final = "'^[0-9a-f]{24}$'"
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 T = TypeVar("T")
@@ -193,7 +196,27 @@ def _problem(value: Json, model: Any, prefix: str, *, strict: bool) -> list[Prob
         msgspec.convert(value, model, strict=strict)
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at `$")
-        return [Problem(((prefix.rstrip(".") + where.rstrip("`")) or "body")[:200], _rule_of(said), said)]
+        field = ((prefix.rstrip(".") + where.rstrip("`")) or "body")[:200]
+        rule = _rule_of(said)
+        return [Problem(field, rule, _in_words(rule, said, model)[:_SAID_LIMIT])]
+    return []
+
+
+def _in_words(rule: str, said: str, model: Any) -> str:  # noqa: ANN401 - any annotation
+    if rule == "enum" and (options := _options_in(msgspec.inspect.type_info(model))):
+        return "must be one of " + ", ".join(options)
+    return "must be an id of 24 hexadecimal digits" if _ID_PATTERN in said else said
+
+
+def _options_in(info: msgspec.inspect.Type) -> list[str]:
+    """What a field may be that is one of a few words, or a list of such."""
+    match info:
+        case msgspec.inspect.EnumType(cls=options):
+            return [str(option.value) for option in options]
+        case msgspec.inspect.Metadata(type=inner) | msgspec.inspect.ListType(item_type=inner):
+            return _options_in(inner)
+        case msgspec.inspect.UnionType(types=found):
+            return [option for one in found for option in _options_in(one)]
     return []
 
 

@@ -102,6 +102,7 @@ _STATES: Final = {
 """Message status values of the Message resource."""
 _ECHO: Final = "delivery"
 _FORM: Final = "application/x-www-form-urlencoded"
+_FIELDS_LIMIT: Final = 500
 
 
 def channel(
@@ -200,7 +201,7 @@ class TwilioCallbacks(CallbackReader):
         form: dict[str, list[str]] = {}
         is_form = request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM)
         if is_form:
-            form = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=500)
+            form = _form(request.body)
         elif request.body and query.get("bodySHA256") != [sha256_hex(request.body)]:
             raise Forged("the body is not the one that was signed")
         signature = request.headers.get("x-twilio-signature", "")
@@ -214,6 +215,13 @@ class TwilioCallbacks(CallbackReader):
         """HMAC-SHA1 of the URL with every parameter behind it, sorted, name and value without anything between."""
         written = "".join(name + value for name in sorted(form) for value in sorted(set(form[name])))
         return hmac_base64(self._token, (url + written).encode(), "sha1")
+
+
+def _form(body: bytes) -> dict[str, list[str]]:
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_LIMIT)
+    except ValueError:
+        raise Forged(f"a call of Twilio never has more than {_FIELDS_LIMIT} fields") from None
 
 
 def _with_and_without_port(url: str) -> list[str]:

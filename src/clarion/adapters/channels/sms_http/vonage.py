@@ -224,7 +224,11 @@ class VonageCallbacks(CallbackReader):
             raise Forged("the body is not the one that was signed")
         if text_of(claims.get("application_id", self._application)) != self._application:
             raise Forged("signed for another application of the account")
-        demand_fresh(float(text_of(claims["iat"]) or "nan"), self._clock(), _OLDEST_S)
+        try:
+            issued_at = float(text_of(claims["iat"]))
+        except ValueError:
+            raise Forged("iat in the token is no time") from None
+        demand_fresh(issued_at, self._clock(), _OLDEST_S)
 
 
 def _code(problem: Mapping[str, Any]) -> str:

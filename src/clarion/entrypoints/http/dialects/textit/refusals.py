@@ -18,6 +18,8 @@ NUL_CHARACTER: Final = "Null characters are not allowed."
 NOT_UNIQUE: Final = "This field must be unique."
 NOT_PROVIDED: Final = "Authentication credentials were not provided."
 WHOLE_BODY: Final = "non_field_errors"
+_VALUE_LIMIT: Final = 300
+"""Characters of a value that are told back."""
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
@@ -47,7 +49,7 @@ def of_field(field: str, *sentences: str) -> Refusal:
 
 def no_such(value: object) -> str:
     """What is said of a reference that leads nowhere."""
-    return f"No such object: {value}"
+    return f"No such object: {str(value)[:_VALUE_LIMIT]}"
 
 
 def by_field(problems: Iterable[Problem]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def read_attachments(inputs: Inputs) -> None:
         elif len(each) > _ATTACHMENTS_LIMIT:
             inputs.refuse("attachments", too_many(_ATTACHMENTS_LIMIT))
         elif each:
-            inputs.problems["attachments"] = {str(place): [no_such(str(one)[:300])] for place, one in enumerate(each)}
+            inputs.problems["attachments"] = {str(place): [no_such(one)] for place, one in enumerate(each)}
 
 
 def read_quick_replies(inputs: Inputs, default: str) -> dict[str, list[QuickReply]]:
