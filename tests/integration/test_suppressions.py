@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.database import StatementLog, opened
 from tests.support.people import new_account, save
 
 from clarion.adapters.postgres.database import PostgresDatabase
@@ -12,7 +13,9 @@ from clarion.application import contacts, suppressions
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, NotFound
 from clarion.domain.ids import Id, new_id
+from clarion.domain.outcome import Reason
 from clarion.domain.suppression import Suppression, SuppressionReason
+from clarion.pipeline.gone import Gone, end_addresses
 
 EMAIL = ChannelName.EMAIL
 MANUAL, UNSUBSCRIBED, BOUNCED = (
@@ -93,6 +96,33 @@ async def test_t05_t06_t60_what_is_no_address_is_not_suppressed(database: Postgr
             await suppressions.lift_suppression(tx, account_id=account_id, channel=EMAIL, address=address)
         with pytest.raises(NotFound):
             await suppressions.find_suppression(tx, account_id=account_id, channel=EMAIL, address=address)
+
+
+async def test_what_ends_addresses_of_many_accounts_is_one_statement_and_the_stronger_reason_holds(
+    database_url: str,
+) -> None:
+    log = StatementLog()
+    async with opened(database_url, log) as database:
+        accounts = [await new_account(database) for _ in range(4)]
+        gone = [
+            Gone(account_id, channel, new_id(), 1, f"{address}@gone.example", reason, "said")
+            for account_id in accounts
+            for channel in (EMAIL, ChannelName.SMS)
+            for address in "ab"
+            for reason in (Reason.UNSUBSCRIBED, Reason.ADDRESS_UNKNOWN)
+        ]
+        await end(database, gone[:1])
+        log.clear()
+        await end(database, gone)
+        assert len([one for one in log.statements if one not in {"BEGIN;", "COMMIT;"}]) == 1
+        for account_id in accounts:
+            reasons = {(one.channel, one.address_key, one.reason) for one in await listed(database, account_id)}
+            assert reasons == {(one.channel, one.address_key, BOUNCED) for one in gone}
+
+
+async def end(database: PostgresDatabase, gone: list[Gone]) -> None:
+    async with database.transaction() as tx:
+        await end_addresses(tx, gone)
 
 
 async def test_many_are_suppressed_together_or_not_at_all(database: PostgresDatabase) -> None:

@@ -30,7 +30,7 @@ async def suppress_for_campaign(
     key = checked_key(channel, address, "address")
     if isinstance(key, Problem):
         raise Invalid(key)
-    return await tx.suppressions.add_for_campaign(account_id, campaign_id, channel, [key]) > 0
+    return await tx.suppressions.add_for_campaign(account_id, campaign_id, channel, key)
 
 
 async def find_campaign_suppression(

@@ -11,6 +11,7 @@ from typing import Final
 
 from clarion.application import contact_rules as rules
 from clarion.application.ports import Transaction
+from clarion.application.ports.suppressions import NewSuppression
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id
@@ -43,7 +44,7 @@ async def suppress(
     problems = [one for one in (key, _source_problem(source)) if isinstance(one, Problem)]
     if problems:
         raise Invalid.of(problems)
-    return await tx.suppressions.add(account_id, channel, {str(key): source}, reason) > 0
+    return await tx.suppressions.add([NewSuppression(account_id, channel, str(key), reason, source)]) > 0
 
 
 async def import_suppressions(
@@ -66,7 +67,7 @@ async def import_suppressions(
     problems = [one for one in (_source_problem(source), *keys) if isinstance(one, Problem)]
     if problems:
         raise Invalid.of(problems[:100])
-    return await tx.suppressions.add(account_id, channel, dict.fromkeys(map(str, keys), source), reason)
+    return await tx.suppressions.add([NewSuppression(account_id, channel, str(key), reason, source) for key in keys])
 
 
 async def list_suppressions(
@@ -118,8 +119,8 @@ async def unsubscribe(tx: Transaction, *, account_id: Id, run_id: Id, seq: int) 
     if found is None:
         raise NotFound("delivery")
     channel, address = found
-    sources = {key_of_sent(channel, address): f"unsubscribe link of {run_id.hex()}-{seq}"}
-    await tx.suppressions.add(account_id, channel, sources, SuppressionReason.UNSUBSCRIBED)
+    key, source = key_of_sent(channel, address), f"unsubscribe link of {run_id.hex()}-{seq}"
+    await tx.suppressions.add([NewSuppression(account_id, channel, key, SuppressionReason.UNSUBSCRIBED, source)])
 
 
 def checked_key(channel: ChannelName, address: str, field: str) -> str | Problem:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from clarion.application.ports import Transaction
+from clarion.application.ports.suppressions import NewSuppression
 from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
@@ -39,9 +40,10 @@ async def end_addresses(tx: Transaction, gone: Sequence[Gone]) -> None:
     devices = [one for one in gone if one.channel is ChannelName.PUSH]
     if devices:
         await tx.devices.retire([(one.run_id, one.seq, one.said) for one in devices])
-    alike: dict[tuple[Id, ChannelName, Reason], dict[str, str]] = {}
-    for one in gone:
-        if one.channel is not ChannelName.PUSH:
-            alike.setdefault((one.account_id, one.channel, one.reason), {})[one.address_key] = one.said
-    for (account_id, channel, reason), said in alike.items():
-        await tx.suppressions.add(account_id, channel, said, ENDING[reason])
+    await tx.suppressions.add(
+        [
+            NewSuppression(one.account_id, one.channel, one.address_key, ENDING[one.reason], one.said)
+            for one in gone
+            if one.channel is not ChannelName.PUSH
+        ]
+    )

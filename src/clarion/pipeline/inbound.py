@@ -6,18 +6,15 @@ Where to read next: `domain/keywords`, docs/receipts.md.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 from clarion import telemetry
-from clarion.application.campaigns import find_by_number
 from clarion.application.contact_rules import Refusal, read_phone
 from clarion.application.ports import Database, Transaction
 from clarion.application.ports.inbound import Unread
+from clarion.application.ports.suppressions import NewSuppression
 from clarion.domain.channel import ChannelName
-from clarion.domain.errors import NotFound
-from clarion.domain.ids import Id
 from clarion.domain.keywords import Keyword, read_campaign_stop, read_keyword
 from clarion.domain.outcome import Reason
 from clarion.domain.suppression import SuppressionReason
@@ -50,32 +47,34 @@ async def _read(tx: Transaction) -> int:
     return len(messages)
 
 
-async def _opt_out(tx: Transaction, messages: Sequence[Unread]) -> None:
-    """Keeps single campaigns from writing to who says so, by the number that callers know a campaign by."""
-    leaving: dict[tuple[Id, int], set[str]] = {}
-    for one in messages:
-        number = read_campaign_stop(one.text)
-        if number is not None and not isinstance(read_phone(one.address), Refusal):
-            leaving.setdefault((one.account_id, number), set()).add(one.address)
-    for (account_id, number), addresses in leaving.items():
-        with contextlib.suppress(NotFound):  # nobody's campaign: the message is kept like any other
-            campaign = await find_by_number(tx, account_id=account_id, number=number)
-            await tx.suppressions.add_for_campaign(account_id, campaign.id, ChannelName.SMS, [*addresses])
-
-
 async def _obey(tx: Transaction, asked: Sequence[tuple[Unread, Keyword | None]]) -> None:
     """Suppresses who says stop, and lifts that for who says start; of several words of one person the last counts."""
     last = {
         (one.account_id, one.address): keyword is Keyword.STOP
         for one, keyword in asked
-        if keyword in {Keyword.STOP, Keyword.START} and not isinstance(read_phone(one.address), Refusal)
+        if keyword in {Keyword.STOP, Keyword.START} and _is_number(one.address)
     }
-    by_account: dict[tuple[Id, bool], list[str]] = {}
-    for (account_id, address), stops in last.items():
-        by_account.setdefault((account_id, stops), []).append(address)
-    for (account_id, stops), addresses in by_account.items():
-        if stops:
-            said = dict.fromkeys(addresses, "answered with a stop word")
-            await tx.suppressions.add(account_id, ChannelName.SMS, said, SuppressionReason.UNSUBSCRIBED)
-        else:
-            await tx.suppressions.resubscribe(account_id, ChannelName.SMS, addresses)
+    source = "answered with a stop word"
+    await tx.suppressions.add(
+        [
+            NewSuppression(account_id, ChannelName.SMS, address, SuppressionReason.UNSUBSCRIBED, source)
+            for (account_id, address), stops in last.items()
+            if stops
+        ]
+    )
+    await tx.suppressions.resubscribe(ChannelName.SMS, [who for who, stops in last.items() if not stops])
+
+
+async def _opt_out(tx: Transaction, messages: Sequence[Unread]) -> None:
+    """Keeps single campaigns from writing to who says so, by the number that callers know a campaign by."""
+    opt_outs = [
+        (one.account_id, number, one.address)
+        for one in messages
+        if (number := read_campaign_stop(one.text)) is not None and _is_number(one.address)
+    ]
+    await tx.suppressions.add_for_numbers(ChannelName.SMS, opt_outs)
+
+
+def _is_number(address: str) -> bool:
+    """Whether a message came from a number: one from a name can be answered by nobody."""
+    return not isinstance(read_phone(address), Refusal)

@@ -5,21 +5,25 @@ The send path asks this table in its own statements. Where to read next: `applic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from clarion.adapters.postgres.connection import Connection
+from clarion.adapters.postgres.connection import Connection, columns
+from clarion.application.ports.suppressions import NewSuppression
 from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.suppression import CampaignSuppression, Suppression, SuppressionReason
 
 _SUPPRESSION = "channel, address_key, reason, source, created_at"
 
-# index: suppression_pkey. `unsubscribed` is the weakest reason: any other replaces it, nothing replaces another.
+# index: suppression_pkey. `unsubscribed` is the weakest reason: any other replaces it, nothing replaces another. In the
+# order of the keys, so that two who suppress the same addresses never wait for each other.
 _ADD = """
 INSERT INTO suppression (account_id, channel, address_key, reason, source)
-SELECT $1::bytea, $2, address_key, $5, source FROM unnest($3::text[], $4::text[]) AS given (address_key, source)
-ORDER BY address_key
+SELECT DISTINCT ON (account_id, channel, address_key) *
+FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[])
+    AS given (account_id, channel, address_key, reason, source)
+ORDER BY account_id, channel, address_key, reason = 'unsubscribed'
 ON CONFLICT (account_id, channel, address_key) DO UPDATE
     SET reason = excluded.reason, source = excluded.source, created_at = now()
     WHERE suppression.reason = 'unsubscribed' AND excluded.reason <> 'unsubscribed'
@@ -30,8 +34,8 @@ _REMOVE = "DELETE FROM suppression WHERE account_id = $1 AND channel = $2 AND ad
 
 # index: suppression_pkey.
 _RESUBSCRIBE = """
-DELETE FROM suppression
-WHERE account_id = $1 AND channel = $2 AND address_key = ANY($3::text[]) AND reason = 'unsubscribed'
+DELETE FROM suppression AS s USING unnest($2::bytea[], $3::text[]) AS g (account_id, address_key)
+WHERE s.account_id = g.account_id AND s.channel = $1 AND s.address_key = g.address_key AND s.reason = 'unsubscribed'
 """
 
 # index: suppression_pkey.
@@ -56,8 +60,17 @@ WHERE run.id = $2 AND run.account_id = $1
 
 # index: campaign_suppression_pkey.
 _ADD_FOR_CAMPAIGN = """
+INSERT INTO campaign_suppression (account_id, campaign_id, channel, address_key) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING true
+"""
+
+# index: campaign_number_key, campaign_suppression_pkey.
+_ADD_FOR_NUMBERS = """
 INSERT INTO campaign_suppression (account_id, campaign_id, channel, address_key)
-SELECT $1::bytea, $2, $3, address_key FROM unnest($4::text[]) AS address_key ORDER BY address_key
+SELECT c.account_id, c.id, $1, g.address_key
+FROM unnest($2::bytea[], $3::bigint[], $4::text[]) AS g (account_id, number, address_key)
+JOIN campaign AS c ON c.number = g.number AND c.account_id = g.account_id
+ORDER BY c.id, g.address_key
 ON CONFLICT DO NOTHING
 """
 
@@ -86,25 +99,21 @@ class SuppressionStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(
-        self,
-        account_id: Id,
-        channel: ChannelName,
-        sources: Mapping[str, str],
-        reason: SuppressionReason,
-    ) -> int:
-        """Suppresses addresses, each with its source; returns how many changed."""
-        status = await self._connection.execute(_ADD, account_id, channel, [*sources], [*sources.values()], reason)
+    async def add(self, suppressions: Sequence[NewSuppression]) -> int:
+        """Suppresses addresses, all in one statement; returns how many changed."""
+        if not suppressions:
+            return 0
+        status = await self._connection.execute(_ADD, *columns(suppressions))
         return int(status.rpartition(" ")[2])
 
     async def remove(self, account_id: Id, channel: ChannelName, address_key: str) -> bool:
         """Lifts one suppression; False when there is none."""
         return bool(await self._connection.fetchval(_REMOVE, account_id, channel, address_key))
 
-    async def resubscribe(self, account_id: Id, channel: ChannelName, address_keys: Sequence[str]) -> int:
-        """Lifts suppressions that stand for `unsubscribed` and for nothing else; returns how many."""
-        status = await self._connection.execute(_RESUBSCRIBE, account_id, channel, list(address_keys))
-        return int(status.rpartition(" ")[2])
+    async def resubscribe(self, channel: ChannelName, addresses: Sequence[tuple[Id, str]]) -> None:
+        """Lifts suppressions that stand for `unsubscribed` and for nothing else, all in one statement."""
+        if addresses:
+            await self._connection.execute(_RESUBSCRIBE, channel, *columns(addresses))
 
     async def find(self, account_id: Id, channel: ChannelName, address_key: str) -> Suppression | None:
         """Reads one suppression."""
@@ -128,13 +137,15 @@ class SuppressionStore:
         row = await self._connection.fetchrow(_DELIVERY_ADDRESS, account_id, run_id, seq)
         return (ChannelName(row[0]), row[1]) if row and row[1] is not None else None
 
-    async def add_for_campaign(
-        self, account_id: Id, campaign_id: Id, channel: ChannelName, address_keys: Sequence[str]
-    ) -> int:
-        """Keeps one campaign from writing to addresses; returns to how many it might until now."""
-        given = account_id, campaign_id, channel, list(address_keys)
-        status = await self._connection.execute(_ADD_FOR_CAMPAIGN, *given)
-        return int(status.rpartition(" ")[2])
+    async def add_for_campaign(self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str) -> bool:
+        """Keeps one campaign from writing to an address; False when it was kept from that already."""
+        added = await self._connection.fetchval(_ADD_FOR_CAMPAIGN, account_id, campaign_id, channel, address_key)
+        return bool(added)
+
+    async def add_for_numbers(self, channel: ChannelName, opt_outs: Sequence[tuple[Id, int, str]]) -> None:
+        """Keeps campaigns, named by their numbers, from writing to addresses, all in one statement."""
+        if opt_outs:
+            await self._connection.execute(_ADD_FOR_NUMBERS, channel, *columns(opt_outs))
 
     async def remove_for_campaign(
         self, account_id: Id, campaign_id: Id, channel: ChannelName, address_key: str
