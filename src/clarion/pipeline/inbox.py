@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from clarion.application.ports import Database, Transaction
@@ -68,11 +69,20 @@ _NUMBER_LIMIT: Final = 100
 
 def _storable(news: News) -> News:
     """What a provider said, as a database can hold it: its words must never be what stops a group."""
-    event_id = _name(news.event_id)
+    event_id, at = _name(news.event_id), _time(news.occurred_at)
     if isinstance(news, Receipt):
-        return news._replace(event_id=event_id, ref=_name(news.ref), detail=_clean(news.detail, REPLY_LIMIT))
+        detail = _clean(news.detail, REPLY_LIMIT)
+        return news._replace(event_id=event_id, ref=_name(news.ref), detail=detail, occurred_at=at)
     from_, to = _clean(news.from_, _NUMBER_LIMIT), _clean(news.to, _NUMBER_LIMIT)
-    return news._replace(event_id=event_id, from_=from_, to=to, text=_clean(news.text, _TEXT_LIMIT))
+    return news._replace(event_id=event_id, from_=from_, to=to, text=_clean(news.text, _TEXT_LIMIT), occurred_at=at)
+
+
+def _time(at: datetime | None) -> datetime | None:
+    """In UTC; None for a time whose offset leads out of the calendar."""
+    try:
+        return at.astimezone(UTC) if at else None
+    except OverflowError:
+        return None
 
 
 def _name(text: str) -> str:

@@ -46,6 +46,10 @@ def _delivered(name: str, ref: str) -> dict[str, Any]:
     return {"id": name, "type": "delivered", "ref": ref, "detail": "to the handset"}
 
 
+ODD = ({"occurredAt": "9999-12-31T23:59:59-12:00"}, {"occurredAt": "0001-01-01T00:00:00+12:00"}, {"detail": "a\0b"})
+"""What no database holds as it stands; it must not keep the news of others from being stored with it."""
+
+
 async def _kept(app: App, sender: str) -> list[tuple[str, str, str]]:
     async with app.database.reading() as tx:
         rows = await tx.connection.fetch(
@@ -66,6 +70,9 @@ async def test_a_signed_call_is_stored_once_and_answered_after_that(
     assert await _kept(app, sender) == [("e1", "m1", "delivered")]
     async with app.database.reading() as tx:
         assert len(await tx.inbound.list_after(caller.account.id, None, 10)) == 1
+    odd = [_delivered(f"e{3 + number}", "m1") | said for number, said in enumerate(ODD)]
+    assert (await anonymous.post(f"/hooks/{sender}", **_signed(odd))).status_code == 204
+    assert [name for name, _, _ in await _kept(app, sender)] == ["e1", "e3", "e4", "e5"]
 
 
 async def test_nothing_of_a_forged_call_is_kept(caller: Caller, anonymous: httpx.AsyncClient, app: App) -> None:
