@@ -195,9 +195,9 @@ def _lacks_somebody(one: _Kept, answers: list[Answer]) -> bool:
     """Whether a call names a contact that is not there; then nothing of it is stored, and it is told so."""
     if one.campaign.high_throughput:
         return False
-    for recipient, found in zip(one.known.recipients, one.found, strict=True):
+    for number, (recipient, found) in enumerate(zip(one.known.recipients, one.found, strict=True)):
         if found.contact_id is None and (recipient.contact_id is not None or recipient.namespace is not None):
-            answers[one.place] = NotFound("contact")
+            answers[one.place] = NotFound("contact", where=f"recipients[{number}]")
             return True
     return False
 

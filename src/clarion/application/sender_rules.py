@@ -120,7 +120,7 @@ def _refuse_missing(draft: SenderDraft) -> None:
     """Refuses a new relay that nobody could reach; there is nothing to say of fields that are not there."""
     missing = [name for name in ("host", "port", "security", "from_address") if getattr(draft, name) is UNSET]
     if missing:
-        raise Invalid.of([Problem(_camel(name), "required", "this must be said of an SMTP relay") for name in missing])
+        raise Invalid.of([Problem(_camel(name), "required", "is required of an SMTP relay") for name in missing])
 
 
 def _provider_of(provider: Provider, draft: SenderDraft) -> Provider:
@@ -146,7 +146,7 @@ def _read_settings(kind: type[Provider], before: Mapping[str, Any], said: Mappin
         if name not in fields
     ]
     problems += [
-        Problem(f"settings.{name}", "required", "this must be said")
+        Problem(f"settings.{name}", "required", "is required")
         for name, one in fields.items()
         if one.default is dataclasses.MISSING and one.name not in values
     ]
@@ -257,4 +257,4 @@ def _secret_problems(provider: Provider, draft: SenderDraft, *, is_new: bool) ->
     if is_new:
         for name in provider.secrets:
             if name not in said:
-                yield Problem(f"secrets.{name}", "required", "this must be said")
+                yield Problem(f"secrets.{name}", "required", "is required")

@@ -83,8 +83,8 @@ class NotFound(ClarionError):
 
     code = "NOT_FOUND"
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"No such {kind}")
+    def __init__(self, kind: str, *, where: str = "") -> None:
+        super().__init__(f"No such {kind}: {where}" if where else f"No such {kind}")
         self.kind = kind
 
 

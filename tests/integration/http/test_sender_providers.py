@@ -49,10 +49,10 @@ async def test_a_change_keeps_the_settings_and_secrets_it_does_not_name(caller: 
     kind = next(kind for name, kind in PROVIDERS.items() if name == "bird")
     sender = await made(caller, **bird, secrets={name: f"first {name}" for name in kind.secrets})
     first, *others = kind.secrets
-    after = await caller.patch(
-        f"/senders/{sender['id']}", json={"settings": {"maxConnections": 3}, "secrets": {first: "second"}}
-    )
+    said = {"fromAddress": "", "settings": {"maxConnections": 3}, "secrets": {first: "second"}}
+    after = await caller.patch(f"/senders/{sender['id']}", json=said)
     assert after.status_code == 200, after.text
+    assert after.json()["data"]["fromAddress"] == "", "the provider chooses"
     assert after.json()["data"]["settings"] == sender["settings"] | {"maxConnections": 3}
     assert await secrets_of(app, sender) == {first: "second"} | {name: f"first {name}" for name in others}
 

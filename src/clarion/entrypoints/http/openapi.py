@@ -16,6 +16,7 @@ import clarion
 from clarion.domain.access import Permission
 from clarion.entrypoints.http.dialect import Mounted
 from clarion.entrypoints.http.envelope import JSON, ErrorResponse, ValidationErrorResponse
+from clarion.entrypoints.http.field_texts import describe
 from clarion.entrypoints.http.openapi_dialects import dialect_parts
 from clarion.entrypoints.http.operation import Nothing, Operation
 from clarion.entrypoints.http.samples import sample
@@ -46,7 +47,8 @@ the server's log. Send an API key as `Authorization: Bearer …` or `X-API-Key: 
 needs. Every POST takes an `Idempotency-Key`: sent again within 24 hours with the same body, it does nothing and gets
 the first answer, byte for byte. Lists are pages with a signed cursor. Times are ISO 8601 in UTC. JSON is read strictly:
 duplicate keys, unknown fields, NaN and numbers beyond 64 bits are refused, and a refusal names every field and rule.
-A JSON body has at most 1 MiB (`CLARION_MAX_BODY_BYTES`) and 32 levels, a query 50 parameters.
+A JSON body has at most 1 MiB (`CLARION_MAX_BODY_BYTES`) and 32 levels, a query 50 parameters. In the examples
+`$CLARION` is where this server is, such as `http://127.0.0.1:8480`, and `$CLARION_KEY` an API key.
 """
 
 _ERRORS: Final[dict[int, tuple[str, str, str]]] = {
@@ -134,6 +136,7 @@ def _schemas(operations: list[Operation]) -> tuple[dict[Any, Schema], dict[str, 
         if "title" in schema:
             schema["title"] = _public_name(schema["title"])
         schema.get("properties", {}).pop("trace_id", None)
+    describe(models, schemas, _public_name)
     return dict(zip(models, renamed["references"], strict=True)), schemas
 
 
@@ -157,16 +160,15 @@ def _path_parameters(path: str) -> list[Schema]:
     return [_path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
 
 
+_PATH_EXAMPLES: Final = {
+    "deliveryId": f"{_ID}-1", "suppressionId": "ZW1haWwAYWRhQGxvdmVsYWNlLmV4YW1wbGU", "fieldKey": "joined_on"
+}  # fmt: skip
+
+
 def _path_parameter(name: str) -> Schema:
     kind = re.sub(r"(?<!^)(?=[A-Z])", " ", name.removesuffix("Id").removesuffix("Key")).lower()
     mark = "Key" if name.endswith("Key") else "Id"
-    schema: Schema = {"type": "string", "minLength": 1, "examples": [_ID]}
-    if name == "deliveryId":
-        schema["examples"] = [f"{_ID}-1"]
-    elif name == "suppressionId":
-        schema["examples"] = ["ZW1haWwAYWRhQGxvdmVsYWNlLmV4YW1wbGU"]
-    elif name == "fieldKey":
-        schema["examples"] = ["joined_on"]
+    schema: Schema = {"type": "string", "minLength": 1, "examples": [_PATH_EXAMPLES.get(name, _ID)]}
     return {"name": name, "in": "path", "required": True, "description": f"{mark} of the {kind}.", "schema": schema}
 
 
@@ -199,9 +201,8 @@ def _query_parameter(name: str, schema: Schema, components: dict[str, Schema]) -
     options = [option for option in schema.get("anyOf", [schema]) if option != {"type": "null"}]
     found = dict(options[0])
     if "$ref" in found:
-        found = {
-            k: v for k, v in components[found["$ref"].rpartition("/")[2]].items() if k not in ("title", "description")
-        }
+        target = components[found["$ref"].rpartition("/")[2]]
+        found = {key: value for key, value in target.items() if key not in ("title", "description")}
     about = found.pop("description", "")
     if schema.get("default") is not None:
         found["default"] = schema["default"]

@@ -14,6 +14,7 @@ import msgspec
 
 from clarion.entrypoints.http.dialect import Answers, Dialect, Mounted, Parameter, Schema, Spoken
 from clarion.entrypoints.http.envelope import JSON
+from clarion.entrypoints.http.field_texts import describe
 from clarion.entrypoints.http.samples import sample
 
 _HEADERS: Schema = {"X-Trace-Id": {"$ref": "#/components/headers/TraceId"}}
@@ -57,6 +58,7 @@ class _Writer:
         )
         self._references = dict(zip(models, references, strict=True))
         self.schemas: dict[str, Schema] = {f"{dialect.name}.{name}": schema for name, schema in components.items()}
+        describe(models, self.schemas, lambda name: f"{dialect.name}.{name}")
 
     def operation(self, operation: Spoken) -> Schema:
         described: Schema = {

@@ -7,7 +7,7 @@ and `campaign_verbs`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -21,8 +21,9 @@ from clarion.application.campaign_draft import (
     SEGMENTS_LIMIT,
     CampaignDraft,
 )
-from clarion.application.campaign_rules import CHANNELS, RECHECK_LEAST_S, RECHECK_MOST_S
+from clarion.application.campaign_rules import RECHECK_LEAST_S, RECHECK_MOST_S
 from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category, ChannelPolicy
+from clarion.domain.channel import ChannelName
 from clarion.entrypoints.http.api.keys import Moment
 from clarion.entrypoints.http.api.message_models import MessageInput, MessageView, contents_of
 from clarion.entrypoints.http.api.paging import HexId, hex_or_none
@@ -47,7 +48,6 @@ Recheck = Annotated[
         description="Reads the audience again at this interval until `endAt`; nobody is written to twice.",
     ),
 ]
-Channel = Literal["email", "sms", "push"]
 CreatesContacts = Annotated[bool, Meta(description="Recipients of calls that are no contacts become some.")]
 HighThroughput = Annotated[
     bool, Meta(description="Recipients of calls are written to without being looked up: only `context` is known.")
@@ -70,7 +70,7 @@ class CampaignPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     kind: CampaignKind | UnsetType = UNSET
     category: Category | UnsetType = UNSET
     audience: AudienceInput | UnsetType = UNSET
-    sender_id: HexId | UnsetType | None = UNSET
+    sender_id: Annotated[HexId, Meta(description="The sender of its emails.")] | UnsetType | None = UNSET
     message: MessageInput | UnsetType = UNSET
     sms_sender_id: Annotated[HexId, Meta(description="The sender of its text messages.")] | UnsetType | None = UNSET
     push_sender_ids: (
@@ -85,7 +85,9 @@ class CampaignPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
         | UnsetType
     ) = UNSET
     channel_order: (
-        Annotated[list[Channel], Meta(max_length=len(CHANNELS), description="Preferred first; the others follow.")]
+        Annotated[
+            list[ChannelName], Meta(max_length=len(ChannelName), description="Preferred first; the others follow.")
+        ]
         | UnsetType
     ) = UNSET
     start_at: StartAt | UnsetType | None = UNSET
@@ -96,6 +98,7 @@ class CampaignPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     high_throughput: HighThroughput | UnsetType = UNSET
     include_conversation_history: bool | UnsetType = UNSET
     auto_cancel_on_message_received: bool | UnsetType = UNSET
+    """Whoever writes to us by SMS gets no more of this campaign."""
     outreach_language: Annotated[str, Meta(max_length=35, examples=["en"])] | UnsetType | None = UNSET
 
     def draft(self) -> CampaignDraft:
@@ -158,6 +161,7 @@ class CampaignSummary(msgspec.Struct, rename="camel", kw_only=True):
     updated_at: datetime
     started_at: datetime | None
     rate_limited_until: datetime | None
+    """Until when a limit of its sender or its account holds it; null when none does."""
 
 
 class CampaignView(CampaignSummary, rename="camel", kw_only=True):
@@ -168,10 +172,12 @@ class CampaignView(CampaignSummary, rename="camel", kw_only=True):
     degraded_reason: str | None
     """Why its sender is left alone for now, having failed as a whole; null when it works."""
     status_reason: str | None
+    """Why it is in this state, where somebody or something ended or held it."""
     kind: CampaignKind
     category: Category
     audience: AudienceView
     sender_id: HexId | None
+    """The sender of its emails."""
     sms_sender_id: HexId | None
     push_sender_ids: list[HexId]
     message: MessageView

@@ -18,6 +18,7 @@ from clarion.entrypoints.http.api.campaign_verbs import AudienceCountView, Chann
 from clarion.entrypoints.http.api.campaigns import ask_first, find
 from clarion.entrypoints.http.api.paging import HexId, as_ids
 from clarion.entrypoints.http.api.runs import RunView
+from clarion.entrypoints.http.api.trigger_models import Groups, Segments
 from clarion.entrypoints.http.operation import Call, Nothing, operation
 
 Address = Annotated[str, Meta(min_length=1, max_length=320, examples=["ada@lovelace.example"])]
@@ -26,8 +27,8 @@ Address = Annotated[str, Meta(min_length=1, max_length=320, examples=["ada@lovel
 class RunAudienceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """An audience instead of the campaign's own."""
 
-    groups: Annotated[list[HexId], Meta(max_length=100)] = []
-    segments: Annotated[list[HexId], Meta(max_length=20)] = []
+    groups: Groups = []
+    segments: Segments = []
 
 
 class TestAddresses(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

@@ -44,6 +44,7 @@ class DeviceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
     platform: Platform
     app: Annotated[str, Meta(min_length=1, max_length=APP_LIMIT, examples=["com.example.shop"])]
+    """That of the sender which is to reach it, in its `settings`."""
     token: Token
     p256dh: Key | None = None
     auth: Key | None = None
@@ -62,6 +63,7 @@ class DeviceView(msgspec.Struct, rename="camel"):
     last_seen_at: datetime
     """When it was registered the last time."""
     retired_at: datetime | None
+    """Since when its push service knows it no longer."""
     retired_reason: str | None
     """What its push service said of it."""
 

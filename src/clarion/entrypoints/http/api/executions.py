@@ -26,21 +26,11 @@ from clarion.domain.access import Permission, Principal
 from clarion.domain.execution import Execution
 from clarion.entrypoints.http.api.campaigns import find as find_campaign
 from clarion.entrypoints.http.api.deliveries import DeliveryView, after_delivery, delivery_mark
-from clarion.entrypoints.http.api.paging import (
-    Page,
-    PageQuery,
-    after_id,
-    as_ids,
-    page,
-)
-from clarion.entrypoints.http.api.trigger_models import (
-    AudienceInput,
-    ExecutionView,
-    SampleCall,
-    TriggerInput,
-)
+from clarion.entrypoints.http.api.paging import Page, PageQuery, after_id, as_ids, page
+from clarion.entrypoints.http.api.trigger_models import AudienceCallInput, ExecutionView, SampleCall, TriggerInput
 from clarion.entrypoints.http.idempotency import digest
 from clarion.entrypoints.http.operation import Call, Nothing, network_operation, operation
+from clarion.entrypoints.http.requests import as_utc
 
 TRIGGER_BODY_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of the body of a call with recipients."""
@@ -86,14 +76,14 @@ async def trigger(call: Call[TriggerInput, Nothing]) -> ExecutionView:
         "Starts one more run of a campaign, over its own audience or over the groups and segments named; may be called "
         "again and again. With `executeAt` the audience is whoever belongs to it then."
     ),
-    body=AudienceInput, data=ExecutionView, status=202,
+    body=AudienceCallInput, data=ExecutionView, status=202,
     statuses={
         409: "`CAMPAIGN_NOT_STARTABLE`, `CAMPAIGN_NOT_RUNNING`, `CAMPAIGN_PAUSED`, `CAMPAIGN_NOT_BOUNDED`, "
         "`CAMPAIGN_HAS_NO_LEADS`, `CHANNEL_NOT_CONNECTED`, `WORKFLOW_NOT_READY` or `REQUEST_ID_REUSED`",
     },
     find=find_campaign,
 )  # fmt: skip
-async def trigger_all(tx: Transaction, call: Call[AudienceInput, Nothing]) -> ExecutionView:
+async def trigger_all(tx: Transaction, call: Call[AudienceCallInput, Nothing]) -> ExecutionView:
     """Starts an audience."""
     body = call.body
     audience = None
@@ -108,7 +98,7 @@ async def trigger_all(tx: Transaction, call: Call[AudienceInput, Nothing]) -> Ex
         context=body.context or None,
         request_id=body.request_id,
         body_hash=digest(call.request, call.raw),
-        execute_at=body.execute_at,
+        execute_at=as_utc("executeAt", body.execute_at) if body.execute_at else None,
         created_by=caller(call.principal),
     )
     return ExecutionView.of(execution)
@@ -125,7 +115,7 @@ async def sample(tx: Transaction, call: Call[Nothing, Nothing]) -> SampleCall:
     campaign_id = call.id("campaignId", "campaign")
     said = await sample_recipient(tx, account_id=call.account_id, campaign_id=campaign_id, links=call.edge.links)
     body = {"requestId": "a-name-of-your-own", "recipients": [said.recipient]}
-    url = f"{str(call.request.base_url).rstrip('/')}{call.request.scope['path'].removesuffix('sample-call')}trigger"
+    url = f"{call.edge.links.base_url.rstrip('/')}{call.request.scope['path'].removesuffix('sample-call')}trigger"
     text = msgspec.json.format(msgspec.json.encode(body), indent=2).decode().replace("'", "'\\''")
     command = (
         f"curl -X POST '{url}' \\\n  -H 'Authorization: Bearer YOUR_API_KEY' \\\n"

@@ -23,15 +23,19 @@ class InboundMessageView(msgspec.Struct, rename="camel"):
 
     id: HexId
     sender_id: HexId
+    """The sender whose provider brought it."""
     contact_id: HexId | None
     """Whose number it came from; null when nobody had it."""
     from_: str = msgspec.field(name="from")
+    """The number of whoever wrote."""
     to: str
+    """Ours, as the provider names it."""
     text: str
     keyword: Keyword | None
     occurred_at: datetime | None
     """When the provider got it, if it said so."""
     received_at: datetime
+    """When we got it."""
 
     @classmethod
     def of(cls, message: InboundMessage) -> InboundMessageView:

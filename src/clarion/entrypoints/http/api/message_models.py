@@ -73,7 +73,9 @@ class PushInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     body: Annotated[str, Meta(max_length=PUSH_LIMIT, description="May be empty when it is silent.")]
     title: Annotated[str, Meta(max_length=PUSH_LIMIT)] | None = None
     action_url: Url | None = None
+    """What a tap opens: of any scheme that opens an app."""
     image_url: Url | None = None
+    """An `http` or `https` address."""
     silent: Annotated[bool, Meta(description="Shows nothing: it wakes the app, which gets `extras` alone.")] = False
     ttl_seconds: Annotated[int, Meta(ge=0, le=PUSH_TTL_LIMIT, description=_TTL)] | None = None
     extras: Annotated[dict[str, Any], Meta(description="What the app is handed along.")] = {}

@@ -40,6 +40,7 @@ class PreviewInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """For whom to render; without a contact every name is empty."""
 
     contact_id: HexId | None = None
+    """Whose data are filled in."""
     context: Context | None = None
 
 
@@ -55,15 +56,16 @@ class PushPreviewView(msgspec.Struct, rename="camel"):
 
     title: str
     body: str
-    image_url: str
-    action_url: str
-    is_silent: bool
-    data: dict[str, Any]
+    image_url: str | None
+    action_url: str | None
+    silent: bool
+    extras: dict[str, Any]
 
     @classmethod
     def of(cls, seen: WirePush) -> PushPreviewView:
         """The preview as callers see it."""
-        return cls(seen.title, seen.body, seen.image_url, seen.action_url, seen.is_silent, dict(seen.data))
+        image_url, action_url = seen.image_url or None, seen.action_url or None
+        return cls(seen.title, seen.body, image_url, action_url, seen.is_silent, dict(seen.data))
 
 
 class PreviewView(msgspec.Struct, rename="camel", kw_only=True):
@@ -81,6 +83,7 @@ class PreviewView(msgspec.Struct, rename="camel", kw_only=True):
     sms: SmsPreviewView | None = None
     push: PushPreviewView | None = None
     warnings: list[str]
+    """What is strange about a message, though it can be sent."""
 
     @classmethod
     def of(cls, seen: Previews) -> PreviewView:
@@ -114,6 +117,7 @@ class TestInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
         list[HexId], Meta(max_length=TEST_LIMIT, description="What gets the push message: ids of devices.")
     ] = []
     contact_id: HexId | None = None
+    """Whose data are filled in."""
     context: Context | None = None
 
 
@@ -127,6 +131,7 @@ class TestOutcome(msgspec.Struct, rename="camel"):
     verdict: Verdict
     reason: Reason | None
     reply: str
+    """The other side's own words."""
 
 
 class TestView(msgspec.Struct, rename="camel"):

@@ -77,7 +77,7 @@ class CountInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     rule: RuleJson
 
 
-class PreviewInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class RulePreviewInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A rule to try out."""
 
     rule: RuleJson
@@ -120,7 +120,7 @@ class SegmentCount(msgspec.Struct, rename="camel"):
         return cls(count.selected, count.eligible)
 
 
-class PreviewView(msgspec.Struct, rename="camel"):
+class RulePreviewView(msgspec.Struct, rename="camel"):
     """The first contacts a rule selects, in order of creation."""
 
     contacts: list[ContactView]
@@ -171,13 +171,13 @@ async def count_rule(tx: Transaction, call: Call[CountInput, Nothing]) -> Segmen
 @operation(
     name="previewRule", method="POST", path="/segments/preview", tag="segments", permission=Permission.CONTACTS_READ,
     summary="Try a rule", description="Shows the first contacts that a rule selects, without storing it.",
-    body=PreviewInput, data=PreviewView,
+    body=RulePreviewInput, data=RulePreviewView,
 )  # fmt: skip
-async def preview_rule(tx: Transaction, call: Call[PreviewInput, Nothing]) -> PreviewView:
+async def preview_rule(tx: Transaction, call: Call[RulePreviewInput, Nothing]) -> RulePreviewView:
     """Shows whom a rule that is not stored selects."""
     rule = await _tried(tx, call.account_id, call.body.rule)
     contacts = await preview_segment(tx, account_id=call.account_id, rule=rule, limit=call.body.limit)
-    return PreviewView([ContactView.of(contact) for contact in contacts])
+    return RulePreviewView([ContactView.of(contact) for contact in contacts])
 
 
 @operation(

@@ -43,7 +43,15 @@ from clarion.entrypoints.http.api.paging import HexId
 Host = Annotated[str, Meta(min_length=1, max_length=253, examples=["smtp.relay.example"])]
 Port = Annotated[int, Meta(ge=1, le=65535, examples=[587])]
 Credential = Annotated[str, Meta(min_length=1, max_length=CREDENTIAL_LIMIT)]
-FromAddress = Annotated[str, Meta(min_length=1, max_length=512, examples=["Clarion <news@sender.example>"])]
+FromAddress = Annotated[
+    str,
+    Meta(
+        max_length=512,
+        description="Of email an address, with a name if you like; of SMS a number, a short code or a name, "
+        "or empty where the provider chooses.",
+        examples=["Clarion <news@sender.example>"],
+    ),
+]
 Connections = Annotated[int, Meta(ge=1, le=MAX_CONNECTIONS_LIMIT, description="Per worker process.")]
 Rate = Annotated[float, Meta(ge=RATE_LEAST, le=RATE_LIMIT, description="Messages per second; null is no limit.")]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, examples=["Main relay"])]
@@ -155,6 +163,7 @@ class SenderPatch(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw
     secrets: Secrets | UnsetType = UNSET
     from_address: FromAddress | UnsetType = UNSET
     sms: SmsRulesModel | UnsetType | None = UNSET
+    """Rules of a sender of text messages."""
     rate_per_second: Rate | UnsetType | None = UNSET
     domain_rates: DomainRates | UnsetType | None = UNSET
     daily_cap: DailyCap | UnsetType | None = UNSET
@@ -222,6 +231,7 @@ class SenderView(msgspec.Struct, rename="camel", kw_only=True):
     username: str | None
     settings: dict[str, Any] | None
     from_address: str
+    """Empty for push, where a message comes from its app."""
     sms: SmsRulesModel | None
     max_connections: int
     rate_per_second: float | None
@@ -231,6 +241,7 @@ class SenderView(msgspec.Struct, rename="camel", kw_only=True):
     pool: str | None
     weight: int
     shut: ShutView | None
+    """Null while it is used."""
     created_at: datetime
     updated_at: datetime
 

@@ -27,12 +27,14 @@ class SmsCountryView(msgspec.Struct, rename="camel"):
     country: str
     share: float
     price_per_segment: Decimal | None
+    """Null when the sender says none."""
 
 
 class SmsCostView(msgspec.Struct, rename="camel"):
     """What all messages are estimated to cost."""
 
     amount: Decimal
+    """Without the countries that have no price; a warning names them."""
     currency: str | None
 
 
@@ -40,13 +42,19 @@ class SmsEstimateView(msgspec.Struct, rename="camel"):
     """What the text messages will be, told from a sample of the audience."""
 
     sampled: int
+    """How many people's messages were made."""
     recipients: int
+    """How many of the audience have a number and may be written to."""
     segments: SegmentsView | None
     total_segments: int
+    """Of all messages together."""
     encodings: dict[str, int]
+    """How many messages of the sample are in which."""
     skipped: dict[str, int]
+    """How many of the sample would get none, by reason."""
     countries: list[SmsCountryView]
     cost: SmsCostView | None
+    """Null when the sender has no prices."""
 
     @classmethod
     def of(cls, estimate: SmsEstimate) -> SmsEstimateView:
@@ -69,6 +77,7 @@ class SmsPreviewView(msgspec.Struct, rename="camel"):
 
     text: str
     encoding: str
+    """`gsm` or `ucs2`."""
     segments: list[str]
 
     @classmethod

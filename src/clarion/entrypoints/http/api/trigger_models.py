@@ -6,17 +6,23 @@ Rules of calls are in `application.calls`. Read `executions` for the routes.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from clarion.application.calls import BY_ID, RECIPIENTS_LIMIT, REQUEST_ID_LIMIT, TriggerRecipient
+from clarion.application.campaign_draft import GROUPS_LIMIT, SEGMENTS_LIMIT
 from clarion.application.starts import CONTEXT_LIMIT
 from clarion.domain.errors import Invalid, Problem
 from clarion.domain.execution import Execution, ExecutionKind, ExecutionState
+from clarion.entrypoints.http.api.contacts import IdentityInput
+from clarion.entrypoints.http.api.keys import Moment
 from clarion.entrypoints.http.api.paging import HexId, hex_or_none
 
+Groups = Annotated[list[HexId], Meta(max_length=GROUPS_LIMIT)]
+Segments = Annotated[list[HexId], Meta(max_length=SEGMENTS_LIMIT)]
+"""An audience instead of the campaign's own."""
 RequestId = Annotated[
     str,
     Meta(
@@ -28,13 +34,6 @@ RequestId = Annotated[
         examples=["order-4711"],
     ),
 ]
-
-
-class IdentityInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """An identity in a namespace of the account's own."""
-
-    namespace: Annotated[str, Meta(min_length=1, max_length=64, examples=["crmid"])]
-    value: Annotated[str, Meta(min_length=1, max_length=255, examples=["c-4711"])]
 
 
 class ContactName(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -74,6 +73,10 @@ class ProfileInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True, o
     attributes: dict[str, Any] | UnsetType = UNSET
 
 
+_NAMESPACES: Final = {"sms": "phone"}
+"""What an identity by the address of a channel is called, where it is not called as the channel is."""
+
+
 class RecipientInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """One recipient: a contact, or an address of nobody known."""
 
@@ -92,14 +95,15 @@ class RecipientInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True)
         names = self.contact.pairs() if self.contact else []
         if len(names) > 1 or (self.contact and not names):
             raise Invalid(Problem(f"recipients[{number}].contact", "oneOf", "needs exactly one of a contact's names"))
-        if not names and "email" not in addresses:
-            message = "needs a contact, or an email address of somebody who is none"
+        names += [(_NAMESPACES.get(channel, channel), value) for channel, value in addresses.items()]
+        if not names:
+            message = "needs a contact, or an address of somebody who is none"
             raise Invalid(Problem(f"recipients[{number}]", "required", message))
-        namespace, value = names[0] if names else ("email", addresses["email"])
+        namespace, value = names[0]
         return TriggerRecipient(
             namespace=namespace,
             value=value,
-            is_external=not names,
+            is_external=self.contact is None,
             addresses=addresses,
             profile=msgspec.to_builtins(self.profile) if self.profile else {},
             context=self.context,
@@ -113,16 +117,14 @@ class TriggerInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     request_id: RequestId | None = None
 
 
-class AudienceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class AudienceCallInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A call for an audience: the campaign's own, unless groups or segments are named."""
 
     request_id: RequestId | None = None
-    groups: list[HexId] | None = None
-    segments: list[HexId] | None = None
+    groups: Groups | None = None
+    segments: Segments | None = None
     context: Annotated[dict[str, Any], Meta(description="What the message knows as `context`, for everyone.")] = {}
-    execute_at: Annotated[datetime, Meta(tz=True, description="When to start; leave it out to start now.")] | None = (
-        None
-    )
+    execute_at: Annotated[Moment, Meta(description="When to start; leave it out to start now.")] | None = None
 
 
 class ExecutionView(msgspec.Struct, rename="camel", kw_only=True):
