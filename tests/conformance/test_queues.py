@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 from tests.support import scene, stage
 from tests.support.nats import NatsServer, nats_server
+from tests.support.patience import PATIENCE_S
 from tests.support.workers import queue_of, scheduling, stream_to
 
 from clarion.adapters.postgres.database import PostgresDatabase
@@ -24,7 +25,6 @@ from clarion.domain.ids import Id
 from clarion.entrypoints.bell import WorkQueue
 
 LEASE = timedelta(seconds=30)
-PATIENCE_S = 30.0
 TRANSACTIONAL, BULK = Lane.TRANSACTIONAL, Lane.BULK
 
 _DONE = "UPDATE delivery SET state = 'sent' WHERE run_id = $1 AND seq BETWEEN $2 AND $3"

@@ -19,9 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.patience import PATIENCE_S
+
 from clarion import failpoints
 
-PATIENCE_S = 120.0
 _PROGRAM = [
     "clarion.entrypoints.cli",
     "clarion.entrypoints.worker",

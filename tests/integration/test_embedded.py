@@ -17,11 +17,11 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
+from tests.support.patience import PATIENCE_S
 
 from clarion.adapters.postgres.directory import DirectoryInUse, EmbeddedError
 from clarion.adapters.postgres.embedded import EmbeddedServer
 
-PATIENCE_S = 30
 OWNER = """
 import sys, time
 from pathlib import Path

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from tests.integration.http.conftest import client_with, serving
 from tests.support import calls, stage
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Sink
 from tests.support.workers import working
 
@@ -25,7 +26,6 @@ from clarion.pipeline.intake import Intake
 from clarion.settings import Settings
 
 LARGE = EmailContent(subject="Hello", html=f"<p>{'much ' * 16_000}</p>")
-PATIENCE_S = 60
 
 
 @pytest.fixture

@@ -211,10 +211,10 @@ async def test_a_small_run_started_behind_a_large_one_is_through_first(
         )
         async with working(database, database_url):
             run_id = await scene.start(database, large)
-            await sink.wait_accepted(500, 20)
+            await sink.wait_accepted(500)
             await small.start()
             await small.finished()
             sent_before = len(sink.accepted)
-            await scene.finished(database, run_id, 60)
+            await scene.finished(database, run_id)
     assert sent_before < 12_000, "the small run waited for the large one"
     assert len(set(sink.recipients())) == len(sink.recipients()) == 15_020

@@ -80,7 +80,7 @@ async def test_f53_a_relay_that_is_gone_is_shut_and_its_mail_goes_out_once_it_is
         for name in ("first", "second"):
             await workers.enter_async_context(working(database, database_url, name=name))
         await made.start()
-        await stage.until(lambda: is_shut(made), patience_s=40)
+        await stage.until(lambda: is_shut(made))
         sink = Sink()
         await sink.listen(port)
         await made.finished()

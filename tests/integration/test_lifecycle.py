@@ -37,7 +37,7 @@ async def test_f61_after_a_pause_is_answered_no_intent_is_written_and_resuming_l
         on_stage = stage.over(database, made)
         async with working(database, database_url):
             run_id = await scene.start(database, made)
-            await sink.wait_accepted(300, 20)
+            await sink.wait_accepted(300)
             await on_stage.pause()
             async with database.reading() as tx:
                 paused_at = await tx.campaigns.now()
@@ -64,7 +64,7 @@ async def test_a_stop_cancels_whoever_was_not_reached_and_the_states_add_up(
         on_stage = stage.over(database, made)
         async with working(database, database_url):
             run_id = await scene.start(database, made)
-            await sink.wait_accepted(200, 20)
+            await sink.wait_accepted(200)
             await on_stage.stop()
             await scene.finished(database, run_id)
     found = await stage.states(database, run_id)
@@ -135,7 +135,7 @@ async def test_f59_a_stopped_worker_leaves_nothing_uncertain_and_the_next_one_go
         made = await scene.build(database, recipients=6_000, port=sink.port)
         async with working(database, database_url):
             run_id = await scene.start(database, made)
-            await sink.wait_accepted(400, 20)
+            await sink.wait_accepted(400)
         found = await stage.states(database, run_id)
         assert "sending" not in found
         assert "unknown" not in found

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from tests.support import scene, stage
 from tests.support.nats import NatsServer, nats_server, purge
+from tests.support.patience import PATIENCE_S
 from tests.support.ports import free_port
 from tests.support.sink import Sink
 from tests.support.workers import queue_of, scheduling, stream_to, working
@@ -24,7 +25,6 @@ from clarion.domain.ids import new_id
 
 RECIPIENTS = 4_000
 SLOW = "slow0.006+"  # the sink takes 6 ms to answer, so that a run lasts long enough to be disturbed
-PATIENCE_S = 60.0
 LEASE = timedelta(seconds=30)
 
 
@@ -52,10 +52,10 @@ async def disturbed(
     made = await scene.build(database, recipients=RECIPIENTS, port=sink.port, local_part=SLOW)
     async with working(database, url, place=place):
         run_id = await scene.start(database, made)
-        await sink.wait_accepted(300, PATIENCE_S)
+        await sink.wait_accepted(300)
         assert len(sink.accepted) < RECIPIENTS / 2, "it was over before the trouble began"
         await asyncio.to_thread(trouble)
-        await scene.finished(database, run_id, PATIENCE_S)
+        await scene.finished(database, run_id)
         assert await stage.states(database, run_id) == {"sent": RECIPIENTS}
     return sink.recipients()
 
@@ -111,11 +111,11 @@ async def test_f33_a_frozen_nats_holds_up_neither_a_run_nor_the_start_of_another
     try:
         async with working(database, database_url, place=place):
             run_id = await scene.start(database, made)
-            await sink.wait_accepted(300, PATIENCE_S)
+            await sink.wait_accepted(300)
             server.send(signal.SIGSTOP)
             await other.start()
             await other.finished()
-            await scene.finished(database, run_id, PATIENCE_S)
+            await scene.finished(database, run_id)
             server.send(signal.SIGCONT)
     finally:
         server.send(signal.SIGCONT)
@@ -144,7 +144,7 @@ async def test_g7_everything_announced_many_times_over_is_sent_once(
         working(database, database_url, place=place, babbles=True, name="b"),
     ):
         run_id = await scene.start(database, made)
-        await scene.finished(database, run_id, PATIENCE_S)
+        await scene.finished(database, run_id)
     assert len(sink.recipients()) == len(set(sink.recipients())) == 5_000
 
 

@@ -46,7 +46,7 @@ async def reasons(made: Stage) -> Counter[tuple[str, str | None]]:
 async def standing(made: Stage, **counts: int) -> None:
     """Waits until the deliveries are in these states and nobody holds a batch."""
     run_id = await made.run_id()
-    await stage.until(lambda: stage.settled(made.database, run_id, counts), patience_s=40)
+    await stage.until(lambda: stage.settled(made.database, run_id, counts))
 
 
 def addresses(count: int, domain: str) -> list[str]:

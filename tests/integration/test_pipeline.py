@@ -43,7 +43,7 @@ async def test_five_hundred_recipients_take_at_most_24_statements(
         made = await scene.build(other, recipients=11_000, port=sink.port)
         async with working(database, database_url, clock_on=other):
             run_id = await scene.start(other, made)
-            await sink.wait_accepted(1_000, 20)
+            await sink.wait_accepted(1_000)
             statement_log.clear()
             before = len(sink.accepted)
             await scene.finished(other, run_id)
@@ -155,7 +155,7 @@ async def test_f64_g10_after_an_unsubscribe_is_answered_nobody_writes_to_that_ad
         answered: dict[str, float] = {}
         async with working(database, database_url):
             run_id = await scene.start(database, made)
-            await sink.wait_accepted(100, 20)
+            await sink.wait_accepted(100)
             for n in range(5_990, 100, -200):
                 address = f"person.{n:07}@load.example"
                 await on_stage.suppress(address, SuppressionReason.UNSUBSCRIBED)

@@ -203,7 +203,7 @@ async def test_f21_f22_while_the_database_is_away_nothing_new_goes_out_and_nothi
         async with working(database, database_url):
             await made.start()
             for cut in range(1, 6):
-                await sink.wait_accepted(100 * cut, 20)
+                await sink.wait_accepted(100 * cut)
                 await made.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -56,10 +56,10 @@ async def test_a_real_postfix_takes_every_message_once_over_tls_with_login(
     ]
     before = len(relayed.sink.accepted)
     async with smtp(port, timeouts, security=security, ca_file=ca_file, username=NAME, password=WORD) as channel:
-        outcomes = await sent_through(channel, messages, 60)
+        outcomes = await sent_through(channel, messages)
     assert Counter(outcome.verdict for outcome in outcomes) == {Verdict.SENT: len(messages)}
     assert all("queued as" in outcome.reply for outcome in outcomes)
-    await relayed.sink.wait_accepted(before + len(messages), 60)
+    await relayed.sink.wait_accepted(before + len(messages))
     arrived = relayed.sink.accepted[before:]
     assert sorted(acceptance.rcpt_to for acceptance in arrived) == sorted((message.rcpt_to,) for message in messages)
     for acceptance in arrived:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.patience import PATIENCE_S
 from tests.support.serving import COMMAND, Serving, environment, is_gone, private_directory, serving, wait_until
 
 from clarion.adapters.postgres.migrations import known_versions
@@ -48,7 +49,7 @@ def _writes_pid(path: Path, then: str) -> str:
 
 async def test_f58_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    supervisor = Supervisor([_python("mortal", _writes_pid(pids, "time.sleep(60)"))], drain_s=5)
+    supervisor = Supervisor([_python("mortal", _writes_pid(pids, "time.sleep(60)"))], drain_s=PATIENCE_S)
     running = asyncio.create_task(supervisor.run())
     first = int((await _until(pids, 1))[0])
     os.kill(first, signal.SIGKILL)
@@ -70,7 +71,7 @@ signal.signal(signal.SIGTERM, leave)
 print("listening", file=open({str(pids)!r}, "a"), flush=True)
 time.sleep(60)
 """
-    supervisor = Supervisor([_python(f"n{n}", _writes_pid(pids, drain)) for n in range(2)], drain_s=10)
+    supervisor = Supervisor([_python(f"n{n}", _writes_pid(pids, drain)) for n in range(2)], drain_s=PATIENCE_S)
     running = asyncio.create_task(supervisor.run())
     await _until(pids, 4)
     supervisor.stop()
@@ -97,7 +98,7 @@ async def test_a_child_that_says_it_is_hopeless_ends_all_of_them(tmp_path: Path)
         _python("healthy", _writes_pid(pids, "time.sleep(60)")),
         _python("hopeless", f"import sys; sys.exit({EXIT_HOPELESS})"),
     ]
-    assert await Supervisor(children, drain_s=5).run() == 1
+    assert await Supervisor(children, drain_s=PATIENCE_S).run() == 1
 
 
 def test_a_port_in_use_is_named_with_the_setting_to_change() -> None:
@@ -117,7 +118,7 @@ def test_serve_starts_everything_and_a_sigterm_leaves_nothing(data_dir: Path) ->
         assert second.returncode == 1
         assert f"in use by the Clarion process {server.process.pid}" in second.stderr.decode()
         server.process.terminate()
-        assert server.process.wait(30) == 0
+        assert server.process.wait(PATIENCE_S) == 0
         assert all(is_gone(one.pid) for one in everything)
 
 
@@ -156,7 +157,7 @@ def test_f58_f21_killed_parts_come_back(data_dir: Path) -> None:
         wait_until("another database", lambda: "database.restarted" in events_of(server))
         server.until_ready()
         server.process.terminate()
-        assert server.process.wait(30) == 0
+        assert server.process.wait(PATIENCE_S) == 0
 
 
 def events_of(server: Serving) -> list[str]:
@@ -170,7 +171,7 @@ def test_serve_works_on_a_database_of_ours(data_dir: Path, empty_database_url: s
         server.until_ready()
         assert not any("postgres" in one.name() for one in server.descendants())
         server.process.terminate()
-        assert server.process.wait(30) == 0
+        assert server.process.wait(PATIENCE_S) == 0
     assert not (data_dir / "postgres").exists()
 
 

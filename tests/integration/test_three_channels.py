@@ -125,7 +125,7 @@ async def test_what_was_sent_is_what_a_count_of_the_mix_says(
         await change(made, CampaignDraft(channel_policy=policy, channel_order=ORDERS[0]))
         await made.started()
         async with working(database, database_url):
-            await stage.until(lambda: is_over(made), patience_s=60)
+            await stage.until(lambda: is_over(made))
         said = expected(people, ORDERS[0], first_available=policy is ChannelPolicy.FIRST_AVAILABLE)
         assert await reported(made) == said
         assert far.complaints() == []
@@ -173,7 +173,7 @@ async def test_a_part_that_cannot_be_sent_fails_alone_and_the_run_says_so_when_i
             texts = next(part for part in run.parts if part.channel == "sms")
             await tx.runs.fail(texts.id, "its sender is gone")
         async with working(database, database_url):
-            await stage.until(lambda: is_over(made), patience_s=60)
+            await stage.until(lambda: is_over(made))
         said = expected(people, ORDERS[0], first_available=False)
         due_texts = said["sms", "sent", None] + said.pop(("sms", "skipped", "landline"), 0)
         del said["sms", "sent", None]

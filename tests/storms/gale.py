@@ -24,6 +24,7 @@ from tests.crash.ground import environment
 from tests.crash.supervisor import Supervisor
 from tests.support import scene
 from tests.support.database import Databases, opened
+from tests.support.patience import PATIENCE_S
 from tests.support.ports import free_port
 
 from clarion.adapters.postgres.database import PostgresDatabase
@@ -31,7 +32,6 @@ from clarion.application.access import create_key
 from clarion.domain.access import Permission
 from clarion.domain.ids import Id
 
-PATIENCE_S = 60.0
 CONNECTIONS = 10
 FAR_S = 0.010
 """How much later the mail server answers: then a run takes seconds on any machine, and commands find it under way."""

@@ -20,6 +20,7 @@ from unittest.mock import patch
 from tests.storms.model import Accepted, Row, RunSeen
 from tests.support import calls
 from tests.support.letters import BRISK
+from tests.support.patience import PATIENCE_S
 from tests.support.scene import LINKS
 from tests.support.sink import Sink
 from tests.support.stage import Stage
@@ -49,7 +50,6 @@ from clarion.rendering.email import WireEmail
 
 LEASE = timedelta(minutes=10)
 """Longer than any example: leases end when the test says so."""
-PATIENCE_S = 30.0
 _MESSAGE_ID = re.compile(rb"Message-ID: <([0-9a-f]{24})-(\d+)@")
 _SUBJECT = re.compile(rb"Subject: (v\d+)")
 

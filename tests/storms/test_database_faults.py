@@ -24,6 +24,7 @@ from tests.conftest import TEST_KEY
 from tests.integration.http.conftest import calling, serving
 from tests.support import scene, stage
 from tests.support.database import opened
+from tests.support.patience import PATIENCE_S
 from tests.support.proxy import Fault, Line, Proxy, Strike, _End
 from tests.support.sink import Sink
 from tests.support.workers import working
@@ -35,7 +36,6 @@ from clarion.bootstrap import open_app
 from clarion.domain.errors import Unavailable
 from clarion.settings import load_settings
 
-PATIENCE_S = 60.0
 COMMIT = b"COMMIT;\x00"
 """As the driver says it on the wire."""
 _FILL = "INSERT INTO filler SELECT repeat('x', 2000) FROM generate_series(1, 500)"
@@ -116,7 +116,7 @@ async def test_f19_sessions_that_end_at_random_cost_a_request_a_503_and_nobody_a
         made = await scene.build(database, recipients=3_000, port=sink.port, local_part="slow0.01+", connections=5)
         async with working(database, database_url):
             run_id = await scene.start(database, made)
-            await sink.wait_accepted(50, PATIENCE_S)
+            await sink.wait_accepted(50)
             ending = asyncio.create_task(end_sessions(observer, stop, chance))
             answers = Counter[int]()
             for n in range(60):
@@ -128,7 +128,7 @@ async def test_f19_sessions_that_end_at_random_cost_a_request_a_503_and_nobody_a
                     assert answer.status_code in {503, 409}, answer.text  # 409: the first try is still being undone
             stop.set()
             assert await ending > 0
-            await scene.finished(observer, run_id, PATIENCE_S)
+            await scene.finished(observer, run_id)
         groups = await observer.pool.fetchval("SELECT count(*) FROM contact_group WHERE name LIKE 'group %'")
         assert groups == 60, answers
         assert await stage.states(observer, run_id) == {"sent": 3_000}
@@ -171,10 +171,10 @@ async def test_f20_turns_whose_commit_goes_unanswered_send_nobody_twice(database
         async with opened(proxy.url) as database, working(database, proxy.url):
             run_id = await scene.start(observer, made)
             for part in range(1, 9):
-                await sink.wait_accepted(part * 200, PATIENCE_S)
+                await sink.wait_accepted(part * 200)
                 await asyncio.sleep(chance.uniform(0, 0.02))
                 proxy.strike_all(Strike.RESET)
-            await scene.finished(observer, run_id, PATIENCE_S)
+            await scene.finished(observer, run_id)
         assert await stage.states(observer, run_id) == {"sent": 2_000}
     assert len(sink.recipients()) == len(set(sink.recipients())) == 2_000
 
@@ -275,13 +275,13 @@ async def test_f24_a_full_disk_stops_sending_and_loses_nobody() -> None:
             await database.pool.execute("CREATE TABLE filler (x text)")
             async with working(database, server.url, lease_s=3):
                 run_id = await scene.start(database, made)
-                await sink.wait_accepted(200, PATIENCE_S)
+                await sink.wait_accepted(200)
                 ballast = fill(disk)
                 refusal = await until_refused(database)
                 assert "disk is full" in refusal or "does not answer" in refusal
                 ballast.unlink()
                 await until_back(server, database)
-                await scene.finished(database, run_id, PATIENCE_S)
+                await scene.finished(database, run_id)
             found = await stage.states(database, run_id)
     assert sum(found.values()) == 3_000
     assert set(found) <= {"sent", "unknown"}, found

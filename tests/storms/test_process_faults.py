@@ -21,7 +21,6 @@ from tests.support.workers import working
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.entrypoints.supervision import EXIT_HOPELESS
 
-PATIENCE_S = 60.0
 _END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'clarion-%' AND pid <> pg_backend_pid()
@@ -42,7 +41,7 @@ class Site:
     async def everybody_once(self) -> None:
         """Starts the campaign, waits for its end, and checks that everybody got one message."""
         run_id = await scene.start(self.database, self.scene)
-        await scene.finished(self.database, run_id, PATIENCE_S)
+        await scene.finished(self.database, run_id)
         assert await stage.states(self.database, run_id) == {"sent": self.scene.recipients}
         assert len(self.sink.recipients()) == len(set(self.sink.recipients())) == self.scene.recipients
 
@@ -68,11 +67,11 @@ async def test_f26_a_log_that_cannot_be_written_stops_nobody(databases: Database
     async with site(databases, recipients=800, log="/dev/full") as here:
         here.supervisor.keep(worker=1, scheduler=1)
         run_id = await scene.start(here.database, here.scene)
-        await here.sink.wait_accepted(100, PATIENCE_S)
+        await here.sink.wait_accepted(100)
         connection = await asyncpg.connect(here.url)
         await connection.fetchval(_END_SESSIONS)  # what is told of a lost database is lost too
         await connection.close()
-        await scene.finished(here.database, run_id, PATIENCE_S)
+        await scene.finished(here.database, run_id)
         assert await stage.states(here.database, run_id) == {"sent": 800}
         here.supervisor.fill()
         assert not here.supervisor.surprises
@@ -104,9 +103,9 @@ async def test_f60_columns_that_a_newer_version_adds_disturb_nobody_who_is_sendi
         made = await scene.build(database, recipients=2_000, port=sink.port, local_part="slow0.002+")
         async with working(database, database_url):
             run_id = await scene.start(database, made)
-            await sink.wait_accepted(100, PATIENCE_S)
+            await sink.wait_accepted(100)
             for table in ("batch", "run", "campaign", "contact", "sender", "delivery", "suppression"):
                 await database.pool.execute(f'ALTER TABLE "{table}" ADD COLUMN of_the_next_version text')
-            await scene.finished(database, run_id, PATIENCE_S)
+            await scene.finished(database, run_id)
         assert await stage.states(database, run_id) == {"sent": 2_000}
     assert len(sink.recipients()) == len(set(sink.recipients())) == 2_000

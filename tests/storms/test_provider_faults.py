@@ -45,7 +45,7 @@ async def test_f39_f43_f47_a_bad_answer_at_any_point_concerns_its_own_message(
         made = await stage.build(database, [*addresses, *GOOD], port=sink.port)
         run_id = await made.start()
         async with working(database, database_url):
-            await stage.until(lambda: _nothing_on_the_wire(database, run_id, len(addresses) + len(GOOD)), 60)
+            await stage.until(lambda: _nothing_on_the_wire(database, run_id, len(addresses) + len(GOOD)))
             rows = await made.rows()
     assert {address: rows[address] for address in GOOD} == dict.fromkeys(GOOD, ("sent", None))
     assert {mood: rows[f"{mood}+1@storm.example"] for mood in MOODS} == MOODS
@@ -70,14 +70,14 @@ async def test_f44_an_answer_that_never_comes_holds_nobody_up(database: Postgres
         others = await stage.build(database, GOOD, port=sink.port, category=Category.TRANSACTIONAL)
         async with working(database, database_url):
             stuck_run = await stuck.start()
-            await stage.until(lambda: _sent(database, stuck_run, 10), 60)
-            await finished(database, await others.start(), 60)
+            await stage.until(lambda: _sent(database, stuck_run, 10))
+            await finished(database, await others.start())
             again = await stage.build(database, GOOD, port=sink.port)
-            await finished(database, await again.start(), 60)
+            await finished(database, await again.start())
             assert Counter(state for state, _ in (await stuck.rows()).values()) == {"sent": 10, "sending": SILENT}
             for connection in list(sink.open_connections):
                 connection.cut()
-            await finished(database, stuck_run, 90)
+            await finished(database, stuck_run)
     assert {address: (await stuck.rows())[address] for address in silent} == dict.fromkeys(
         silent, ("unknown", "no_answer")
     )

@@ -18,13 +18,13 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from tests.support.patience import PATIENCE_S
 
 from clarion.adapters.postgres.database import PostgresDatabase, open_database
 from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import migrate
 
 URL_VARIABLE = "CLARION_TEST_DATABASE_URL"
-PATIENCE_S = 60.0
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from tests.support.patience import PATIENCE_S
+
 from clarion.adapters.channels.smtp import SmtpChannel, Timeouts
 from clarion.application.ports.channel import Channel, Window
 from clarion.domain.outcome import Outcome
@@ -59,11 +61,11 @@ async def smtp(port: int, timeouts: Timeouts = BRISK, **settings: object) -> Asy
         await channel.aclose()
 
 
-async def sent_through(channel: Channel[M], messages: Sequence[M], patience_s: float = 30.0) -> list[Outcome]:
+async def sent_through(channel: Channel[M], messages: Sequence[M]) -> list[Outcome]:
     """Sends one window and gives its outcomes in the order of its messages; fails when one is missing or doubled."""
     window = Window(messages)
     channel.send(window)
-    complete = await window.wait(patience_s)
+    complete = await window.wait(PATIENCE_S)
     outcomes = dict(window.drain())
     assert complete, f"{window.open} of {len(messages)} messages have no outcome; settled: {sorted(outcomes)}"
     return [outcomes[index] for index in range(len(messages))]

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import nats
+from tests.support.patience import PATIENCE_S
 from tests.support.ports import free_port
 
 from clarion.adapters.queue.jetstream import Place
-
-READY_S = 60.0
 
 
 def binary() -> Path:
@@ -70,7 +69,7 @@ class NatsServer:
 
     def until_healthy(self) -> None:
         """Returns once JetStream answers."""
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 self.ask("/healthz")
@@ -106,7 +105,7 @@ class NatsServer:
 
 def leader_of(servers: Sequence[NatsServer], stream: str) -> NatsServer:
     """The one of these servers that leads a stream; waits until one does."""
-    deadline = time.monotonic() + READY_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         for server in servers:
             for account in server.ask("/jsz?accounts=true&streams=true").get("account_details", ()):

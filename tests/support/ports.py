@@ -10,9 +10,10 @@ import random
 import socket
 import time
 
+from tests.support.patience import PATIENCE_S
+
 _RANGE = range(10_000, 32_000)
 _CHOICE = random.SystemRandom()  # not seeded by what hypothesis or a gate seeds: then two would choose the same
-_PATIENCE_S = 60.0
 
 
 def free_port() -> int:
@@ -29,7 +30,7 @@ def free_port() -> int:
 
 def until_listening(port: int) -> None:
     """Returns once somebody listens there. Raises TimeoutError."""
-    ends_at = time.monotonic() + _PATIENCE_S
+    ends_at = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends_at:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.support.patience import PATIENCE_S
+
 from clarion.adapters.postgres.database import PostgresDatabase, PostgresTransaction
 from clarion.application import campaigns, lifecycle
 from clarion.application.campaign_draft import CampaignDraft
@@ -110,7 +112,7 @@ async def start(database: PostgresDatabase, scene: Scene) -> Id:
     return runs[0].id
 
 
-async def finished(database: PostgresDatabase, run_id: Id, patience_s: float = 30.0) -> None:
+async def finished(database: PostgresDatabase, run_id: Id, patience_s: float = PATIENCE_S) -> None:
     """Waits until the run is closed. Raises TimeoutError."""
     async with asyncio.timeout(patience_s), database.reading() as tx:
         while not await tx.connection.fetchval(_FINISHED, run_id):

@@ -17,19 +17,19 @@ from pathlib import Path
 
 import httpx
 import psutil
+from tests.support.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli")
-PATIENCE_S = 120.0
 
 
-def wait_until(what: str, true: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+def wait_until(what: str, true: Callable[[], bool]) -> None:
     """Returns as soon as `true()`; fails the test with `what` when that takes too long.
 
     For what signals nobody: another process's sockets and its end.
     """
-    ends_at = time.monotonic() + patience_s
+    ends_at = time.monotonic() + PATIENCE_S
     while not true():
-        assert time.monotonic() < ends_at, f"not in {patience_s} s: {what}"
+        assert time.monotonic() < ends_at, f"not in {PATIENCE_S} s: {what}"
         time.sleep(0.02)
 
 
@@ -95,7 +95,7 @@ class Serving:
 def environment(data_dir: Path, overrides: Mapping[str, str]) -> dict[str, str]:
     """What a `clarion` started by a test sees: nothing of the settings of whoever runs the tests."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CLARION_")}
-    own = {"CLARION_DATA_DIR": str(data_dir), "CLARION_PORT": "0", "CLARION_WORKERS": "1", "CLARION_DRAIN_SECONDS": "5"}
+    own = {"CLARION_DATA_DIR": str(data_dir), "CLARION_PORT": "0", "CLARION_WORKERS": "1"}
     return {**inherited, **own, **overrides}
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from tests.support.patience import PATIENCE_S
 from tests.support.scene import LINKS, Scene, finished
 from tests.support.workers import SEALER
 
@@ -178,8 +179,8 @@ async def settled(database: PostgresDatabase, run_id: bytes, counts: dict[str, i
     return await states(database, run_id) == counts and await unleased(database)
 
 
-async def until(holds: Callable[[], Awaitable[bool]], patience_s: float = 20) -> None:
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     """Asks the database again and again until it holds: what workers do there gives tests no other signal."""
-    async with asyncio.timeout(patience_s):
+    async with asyncio.timeout(PATIENCE_S):
         while not await holds():
             await asyncio.sleep(0.02)

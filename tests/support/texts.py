@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from tests.support.patience import PATIENCE_S
+
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.smpp import SmppChannel, Timers
 from clarion.application.ports.channel import Window
@@ -71,9 +73,9 @@ class Tray:
         """What people wrote."""
         return [one for one in self.news if isinstance(one, Inbound)]
 
-    async def until(self, count: int, patience_s: float = 20.0) -> None:
+    async def until(self, count: int) -> None:
         """Waits until so much has come."""
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.news) < count:
                 self.came.clear()
                 await self.came.wait()
@@ -105,11 +107,11 @@ async def smpp(
         await channel.aclose()
 
 
-async def sent_through(channel: SmppChannel, messages: Sequence[WireSms], patience_s: float = 20.0) -> list[Outcome]:
+async def sent_through(channel: SmppChannel, messages: Sequence[WireSms]) -> list[Outcome]:
     """Sends one window and gives its outcomes in the order of its messages; fails when one is missing or doubled."""
     window = Window(messages)
     channel.send(window)
-    complete = await window.wait(patience_s)
+    complete = await window.wait(PATIENCE_S)
     outcomes = dict(window.drain())
     assert complete, f"{window.open} of {len(messages)} messages have no outcome"
     return [outcomes[index] for index in range(len(messages))]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+from tests.support.patience import PATIENCE_S
 from tests.support.scene import LINKS
 
 from clarion.adapters.channels.registry import ChannelRegistry
@@ -101,7 +102,7 @@ async def working(
     *,
     name: str = "worker",
     lease_s: float = 30.0,
-    drain_s: float = 10.0,
+    drain_s: float = PATIENCE_S,
     place: Place | None = None,
     babbles: bool = False,
     clock_on: PostgresDatabase | None = None,

@@ -19,6 +19,7 @@ from tests.crash.ground import environment
 from tests.crash.report import Report
 from tests.crash.supervisor import Supervisor
 from tests.support.database import Databases, opened
+from tests.support.patience import PATIENCE_S
 from tests.support.ports import free_port
 
 from clarion.application import access
@@ -27,7 +28,6 @@ CLIENTS = 4
 POSTS_PER_LIFE = (3, 40)
 TIERS = {"P": 50, "N": 500, "R": 5_000}
 WAYS = ("", "", "before_reply_kept:kill@{n}", "before_api_commit:kill@{n}", "after_api_commit:kill@{n}")
-PATIENCE_S = 120.0
 AGAIN = frozenset({409, 429, 503})
 """The first request with this key is still worked on, or the API asks to come again."""
 

@@ -10,6 +10,7 @@ from tests.crash.ground import environment
 from tests.crash.report import Report
 from tests.crash.supervisor import Supervisor
 from tests.support.database import Databases, opened
+from tests.support.patience import PATIENCE_S
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import access, imports
@@ -19,7 +20,6 @@ from clarion.domain.ids import Id
 ROWS = 7_000
 """Two slices of a merge."""
 POINTS = ("before_merge:kill", "after_merge_slice:kill", "before_merge_commit:kill", "after_merge:kill")
-PATIENCE_S = 120.0
 
 _CONTACTS = "SELECT count(*) FROM contact"
 _MEMBERS = "SELECT count(*) FROM group_member"

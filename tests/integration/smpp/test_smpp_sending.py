@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+from tests.support.patience import PATIENCE_S
 from tests.support.smpp_server.centre import Centre
 from tests.support.texts import BRISK, PATIENT, number, sent_through, smpp, sms
 
@@ -23,7 +24,7 @@ async def test_every_message_is_submitted_once_and_named(centre: Centre) -> None
         windows = [Window([sms(number(n), f"Hello {n}") for n in range(at, at + 200)]) for at in range(0, 2000, 200)]
         for window in windows:
             channel.send(window)
-        assert all([await window.wait(30) for window in windows])
+        assert all([await window.wait(PATIENCE_S) for window in windows])
         outcomes = [outcome for window in windows for _, outcome in window.drain()]
         counts = await centre.counts()
     assert {outcome.verdict for outcome in outcomes} == {Verdict.SENT}
@@ -59,7 +60,7 @@ async def test_a_centre_that_is_too_slow_is_given_less_at_a_time(centre: Centre)
         throttled = [one for one in first if one.verdict is not Verdict.SENT]
         assert {(one.verdict, one.reason) for one in throttled} == {(Verdict.RETRY, Reason.THROTTLED)}
         # With half the window and half the pace nearly everything is taken.
-        later = await sent_through(channel, [sms(number(n)) for n in range(500, 800)], 30)
+        later = await sent_through(channel, [sms(number(n)) for n in range(500, 800)])
     assert sum(one.verdict is Verdict.SENT for one in later) > 250
     assert (await centre.counts())["most"] == 1
 
@@ -115,7 +116,7 @@ async def test_a_killed_session_leaves_nobody_lost_and_at_most_a_window_uncertai
 
         killing = asyncio.create_task(kill())
         while open_:
-            results = await sent_through(channel, open_, 60)
+            results = await sent_through(channel, open_)
             outcomes |= {m.to: o for m, o in zip(open_, results, strict=True) if o.verdict is not Verdict.RETRY}
             open_ = [m for m, o in zip(open_, results, strict=True) if o.verdict is Verdict.RETRY]
         await killing

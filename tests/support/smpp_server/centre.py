@@ -14,12 +14,11 @@ from typing import Any, Self
 
 import pytest
 from tests.support.certificates import Certificates
+from tests.support.patience import PATIENCE_S
 from tests.support.smpp_server.install import FOLDER, node
 
 SYSTEM_ID = "clarion"
 PASSWORD = "secret"
-_START_S = 60.0
-_ANSWER_S = 60.0
 
 
 class Centre:
@@ -52,7 +51,7 @@ class Centre:
             stdout=asyncio.subprocess.PIPE,
             limit=256 * 1024 * 1024,
         )
-        async with asyncio.timeout(_START_S):
+        async with asyncio.timeout(PATIENCE_S):
             self.port = (await self._read())["port"]
         if self._rules:
             await self.set(**self._rules)
@@ -66,7 +65,7 @@ class Centre:
         assert process.stdin is not None
         process.stdin.close()
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await process.wait()
         except TimeoutError:
             process.kill()
@@ -96,7 +95,7 @@ class Centre:
 
     async def until(self, name: str, least: int) -> None:
         """Waits until one of the counts is at least so much."""
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (await self.counts())[name] < least:
                 await asyncio.sleep(0.02)
 
@@ -107,7 +106,7 @@ class Centre:
         assert process.stdin is not None
         async with self._turn:
             process.stdin.write(json.dumps({"name": name, "value": value}).encode() + b"\n")
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(PATIENCE_S):
                 return await self._read()
 
     async def _read(self) -> Any:

@@ -96,6 +96,6 @@ async def test_row_14_a_crash_while_instances_are_made_gives_no_lead_two(
         # The killed scheduler had made the first slice and was making the second.
         assert len(await made(database, run_id)) == FIRST_SLICE
         with processes(app, tmp_path):
-            await finished(database, run_id, 60)
+            await finished(database, run_id)
     assert await made(database, run_id) == Counter(dict.fromkeys(ids, 1))
     assert max(Counter(sink.recipients()).values()) == 1
