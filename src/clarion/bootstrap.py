@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from clarion.adapters.channels.probing import RelayProber
 from clarion.adapters.channels.registry import ChannelRegistry
-from clarion.adapters.postgres.database import PostgresDatabase, open_database
+from clarion.adapters.postgres.database import ACQUIRE_TIMEOUT_S, PostgresDatabase, open_database
 from clarion.adapters.postgres.directory import DirectoryInUse, DirectoryLock
 from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import SchemaError, check_version, read_version
@@ -76,7 +76,13 @@ def database_url(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, *, pool_size: int | None = None, role: str = "clarion") -> AsyncIterator[App]:
+async def open_app(
+    settings: Settings,
+    *,
+    pool_size: int | None = None,
+    role: str = "clarion",
+    acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
+) -> AsyncIterator[App]:
     """Builds the application and takes it down at the end of the block; the database must be running and migrated.
 
     Raises `SchemaError` when its schema is not this program's, `Unavailable` when it does not answer.
@@ -88,6 +94,7 @@ async def open_app(settings: Settings, *, pool_size: int | None = None, role: st
         url,
         max_size=pool_size or settings.api_pool_size,
         statement_timeout_s=settings.statement_timeout_seconds,
+        acquire_timeout_s=acquire_timeout_s,
         application_name=f"clarion-{role}",
         mark=EmbeddedServer(settings.data_dir).mark if settings.embedded else None,
         trusts_failover=settings.trust_failover,

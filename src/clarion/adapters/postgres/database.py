@@ -25,7 +25,8 @@ __all__ = ["PostgresDatabase", "PostgresTransaction", "open_database"]
 
 T = TypeVar("T")
 
-ACQUIRE_TIMEOUT_S: Final = 2.0
+ACQUIRE_TIMEOUT_S: Final = 20.0
+"""Opening a connection takes seconds on a machine that is busy, and who gives up before that begins anew."""
 CONNECT_TIMEOUT_S: Final = 5.0
 IDLE_IN_TRANSACTION_MS: Final = 60_000
 TRIES: Final = 5
@@ -124,7 +125,8 @@ async def open_database(
 ) -> PostgresDatabase:
     """Opens a pool of `min_size` to `max_size` connections. `setup` is called with each new connection.
 
-    Who finds none free waits `acquire_timeout_s` for one; a process that serves people soon says that it is overloaded.
+    Who finds none free waits `acquire_timeout_s` for one; a process that answers people had better say soon that it is
+    overloaded.
 
     Each looks where it is before it does anything, so that a database that was put in the place of ours is held; the
     `mark` is what else tells one from its copy.

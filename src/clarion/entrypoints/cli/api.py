@@ -20,6 +20,8 @@ from clarion.entrypoints.listening import inherited_listener, open_listener, por
 from clarion.settings import Settings
 
 KEEP_ALIVE_S = 75
+ACQUIRE_TIMEOUT_S = 2.0
+"""Who waits for an answer is told soon that every connection is busy."""
 
 
 def api() -> None:
@@ -54,7 +56,9 @@ class _Server(uvicorn.Server):
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     from clarion.entrypoints.http.app import create_app  # noqa: PLC0415 - the other commands do without it
 
-    async with open_app(settings, pool_size=settings.api_pool_size, role="api") as app:
+    async with open_app(
+        settings, pool_size=settings.api_pool_size, role="api", acquire_timeout_s=ACQUIRE_TIMEOUT_S
+    ) as app:
         config = uvicorn.Config(
             create_app(app),
             http="httptools",
