@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -21,7 +22,7 @@ from tests.conftest import TEST_KEY
 from tests.crash import channels
 from tests.crash.observer import Observer
 from tests.crash.reader import Centre, PushService
-from tests.crash.supervisor import Supervisor
+from tests.crash.supervisor import Child, Supervisor
 from tests.crash.verdict import Verdict
 from tests.crash.witness import LETTER, Witness
 from tests.support import scene
@@ -35,11 +36,17 @@ from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
 
 CONNECTIONS = 3
-LEASE_S = 2
+LEASE_S = 30
+"""A process that stands still with its machine for some seconds keeps what it holds."""
+SHORT_LEASE_S = 2
+"""Where leases have to run out by themselves, and what that leaves is allowed for."""
 STALL_S = 90.0
 """A run in which nothing was accepted for so long will not end any more."""
 SLOW = "slow0.006+"
 """The sink records a message, then takes 6 ms to say so: the gap in which a dying worker cannot know."""
+_STRUCK = 0.6
+"""The part of a run in which it is hurt: the rest takes long enough for every blow to find it under way."""
+_EXPIRED = "UPDATE batch SET lease_until = now() WHERE worker = $1"
 
 
 @dataclass(slots=True)
@@ -54,6 +61,7 @@ class Ground:
     supervisor: Supervisor
     chance: random.Random
     log: Path
+    lease_s: int
     began: float = 0.0
     _run_id: Id = field(default=Id(b""))
     _watching: asyncio.Task[None] | None = None
@@ -67,9 +75,18 @@ class Ground:
         """Watches a run that was started."""
         self._run_id = run_id
         self.began = time.monotonic()
-        observer = Observer(self.url, run_id, self.witness, self.category, lease_s=LEASE_S)
+        observer = Observer(self.url, run_id, self.witness, self.category, lease_s=self.lease_s)
         self._watching = asyncio.create_task(observer.watch())
         return observer
+
+    def moments(self, count: int) -> list[int]:
+        """So many random places of the run, in order."""
+        return sorted(self.chance.randrange(int(self.scene.recipients * _STRUCK)) for _ in range(count))
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the run goes on, as the observer sees it."""
+        return self._watching is not None and not self._watching.done()
 
     async def progress(self, observer: Observer, final: int) -> bool:
         """Waits until so many deliveries are final; False when the run is over or stands still."""
@@ -107,6 +124,10 @@ class Ground:
             verdict.complain(surprise)
         return verdict
 
+    async def expire(self, worker: Child) -> None:
+        """Lets the leases of a worker that is dead or frozen run out now: time would do the same."""
+        await self.execute(_EXPIRED, f"{socket.gethostname()}:{worker.pid}")
+
     async def execute(self, statement: str, *values: object) -> Any:
         """Asks the database, or moves a clock in it."""
         async with self.database.reading() as tx:
@@ -134,6 +155,7 @@ async def ground(
     category: Category = Category.MARKETING,
     local_part: str = "person.",
     connections: int = CONNECTIONS,
+    lease_s: int = LEASE_S,
     email: EmailContent = LETTER,
     env: Mapping[str, str] = MappingProxyType({}),
     channel: ChannelName = ChannelName.EMAIL,
@@ -162,8 +184,9 @@ async def ground(
                 made = await channels.by_sms(database, made, witness, category)
             elif isinstance(witness, PushService):
                 made = await channels.by_push(database, made, witness, category)
-            async with Supervisor(environment(url, folder, **env), log) as supervisor:
-                yield Ground(url, database, witness, made, category, supervisor, chance, log)
+            seen = environment(url, folder, CLARION_LEASE_SECONDS=str(lease_s), **env)
+            async with Supervisor(seen, log) as supervisor:
+                yield Ground(url, database, witness, made, category, supervisor, chance, log, lease_s)
     await databases.drop(url)
 
 

@@ -14,10 +14,13 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 from tests.crash.reader import Observed
 from tests.crash.verdict import FINAL_STATES, Row, Verdict
+from tests.support.patience import PATIENCE_S
 
 from clarion.domain.campaign import Category
 
 INTERVAL_S = 0.1
+START_S = 30.0
+"""What a scheduler needs at most to start, or to find the database again, on a machine that others use too."""
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What asking a database that is being killed may raise."""
 
@@ -74,7 +77,7 @@ class Observer:
         is_active = True
         while is_active:
             try:
-                connection = await asyncpg.connect(self._url, timeout=5)
+                connection = await asyncpg.connect(self._url, timeout=PATIENCE_S)
                 try:
                     while is_active := await self._look(connection):
                         await asyncio.sleep(INTERVAL_S)
@@ -116,7 +119,7 @@ class Observer:
         """A lease that ran out is taken back within as long again, and what a scheduler needs to start anew."""
         overdue = overdue_s or 0.0
         self.verdict.longest_overdue_s = round(max(self.verdict.longest_overdue_s, overdue), 1)
-        if overdue > self._lease_s + self._grace_s + 10:
+        if overdue > self._lease_s + self._grace_s + START_S:
             self.verdict.complain(f"I6: a batch is left {overdue:.1f} s after its lease")
 
     async def _check_intents(self, connection: asyncpg.Connection[asyncpg.Record], accepted: int) -> None:

@@ -50,6 +50,11 @@ class Verdict:
         if len(self.problems) < _PROBLEMS_KEPT:
             self.problems.append(text)
 
+    def expect_blows(self, landed: int, wanted: int) -> None:
+        """A run that was over before half of its blows had come has shown little."""
+        if landed < wanted / 2:
+            self.complain(f"only {landed} of {wanted} blows found the run under way")
+
     def judge(self, row: Row, copies: int) -> None:
         """Takes one delivery and how often its message was accepted."""
         self.duplicates += max(0, copies - 1)

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.ground import SLOW, Ground, ground
+from tests.crash.ground import SHORT_LEASE_S, SLOW, Ground, ground
 from tests.crash.report import Report
 from tests.support.database import Databases
 
@@ -24,7 +24,8 @@ from clarion.domain.errors import Unavailable
 from clarion.domain.ids import Id
 
 WORKERS = 2
-BACK_WITHIN_S = 10.0
+BACK_WITHIN_S = 60.0
+"""Of which a machine that nobody else uses takes less than one."""
 DOWN_S = 1.0
 ON_THE_WIRE = 3 * 200
 """What one worker may have put to the database as an intent, of which it does not know whether it was committed."""
@@ -47,7 +48,9 @@ async def run(chance: random.Random, tier: str, _databases: Databases) -> Report
     folder = Path(tempfile.mkdtemp(prefix="clarion-crash-"))
     try:
         with EmbeddedServer(folder / "data") as server:
-            async with ground(Databases(server.url), chance, recipients=size.recipients, local_part=SLOW) as site:
+            async with ground(
+                Databases(server.url), chance, recipients=size.recipients, local_part=SLOW, lease_s=SHORT_LEASE_S
+            ) as site:
                 return await _shake(site, server, size)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -59,7 +62,7 @@ async def _shake(site: Ground, server: EmbeddedServer, size: Size) -> Report:
     client = Client(site.database, site.scene.account_id)
     writing = asyncio.create_task(client.write())
     pauses: list[float] = []
-    for count in sorted(site.chance.randrange(int(size.recipients * 0.8)) for _ in range(size.kills)):
+    for count in site.moments(size.kills):
         if not await site.progress(observer, count):
             break
         pauses.append(await _kill(server, site))
@@ -67,10 +70,9 @@ async def _shake(site: Ground, server: EmbeddedServer, size: Size) -> Report:
     writing.cancel()
     await asyncio.gather(writing, return_exceptions=True)
     verdict = await site.settle(observer, unknown_limit=len(pauses) * WORKERS * ON_THE_WIRE)
-    if len(pauses) < size.kills:
-        verdict.complain(f"only {len(pauses)} of {size.kills} kills found the run under way")
-    if max(pauses, default=0.0) > BACK_WITHIN_S:
-        verdict.complain(f"sending came back {max(pauses):.1f} s after the database")
+    verdict.expect_blows(len(pauses), size.kills)
+    if max(pauses, default=0.0) >= BACK_WITHIN_S:
+        verdict.complain(f"sending did not come back within {BACK_WITHIN_S:g} s of the database")
     if lost := await client.lost():
         verdict.complain(f"{lost} of {len(client.acknowledged)} acknowledged writes are lost")
     longest = round(max(pauses, default=0.0), 1)
@@ -87,9 +89,8 @@ async def _kill(server: EmbeddedServer, site: Ground) -> float:
     server.stop()
     server.start()  # from the main thread, which waits: the server lives no longer than its starter
     began, before = time.monotonic(), len(site.witness.accepted)
-    async with asyncio.timeout(60):
-        while len(site.witness.accepted) == before:
-            await asyncio.sleep(0.02)
+    while len(site.witness.accepted) == before and site.is_under_way and time.monotonic() - began < BACK_WITHIN_S:
+        await asyncio.sleep(0.02)
     return time.monotonic() - began
 
 

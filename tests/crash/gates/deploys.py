@@ -33,13 +33,12 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
         site.supervisor.keep(worker=WORKERS, scheduler=1)
         observer = await site.start()
         drains: list[float] = []
-        for count in sorted(chance.randrange(int(size.recipients * 0.9)) for _ in range(size.deploys)):
+        for count in site.moments(size.deploys):
             if await site.progress(observer, count):
                 drains += await _deploy(site)
         seconds = await site.over()
         verdict = await site.settle(observer, unknown_limit=0)
-        if len(drains) < size.deploys * WORKERS:
-            verdict.complain(f"only {len(drains)} of {size.deploys * WORKERS} workers were replaced during the run")
+        verdict.expect_blows(len(drains), size.deploys * WORKERS)
         if max(drains, default=0.0) > DRAIN_S:
             verdict.complain(f"a drain took {max(drains):.1f} s")
         drained = round(max(drains, default=0.0), 2)

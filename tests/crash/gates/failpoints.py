@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -15,6 +16,7 @@ from enum import Enum, auto
 from tests.crash.gates import uploads
 from tests.crash.ground import Ground, ground
 from tests.crash.report import Report
+from tests.crash.supervisor import Child
 from tests.crash.verdict import Verdict
 from tests.crash.witness import LETTER
 from tests.support.database import Databases
@@ -78,7 +80,7 @@ TABLE = (
     Row("F09", worker=("after_outcome:kill",), leaves=Uncertain.FEW_ARRIVED),
     Row("F10", worker=("before_settle:kill",)),
     Row("F10", worker=("after_settle:kill",)),
-    Row("F11", ("after_intent:kill",), ("before_recovery:kill@4",), Uncertain.NONE_ARRIVED),
+    Row("F11", ("after_intent:kill",), ("before_recovery:kill",), Uncertain.NONE_ARRIVED),
     Row("F11", ("after_intent:kill",), ("after_recovery:kill",), Uncertain.NONE_ARRIVED),
     Row("F12", scheduler=("before_closing:kill",), local_part="slow2+"),
     Row("F12", scheduler=("after_closing:kill",), local_part="slow2+"),
@@ -134,12 +136,9 @@ async def _row(row: Row, category: Category, chance: random.Random, databases: D
         email=row.email,
         channel=row.channel,
     ) as site:
-        dying = [
-            asyncio.create_task(_succession(site, "worker", row.worker)),
-            asyncio.create_task(_succession(site, "scheduler", row.scheduler)),
-        ]
+        dying = asyncio.create_task(_deaths(site, row))
         observer = await site.start()
-        await asyncio.gather(*dying)
+        await dying
         seconds = await site.over()
         verdict = await site.settle(observer, unknown_limit=row.recipients)
         for problem in _differences(row, category, verdict):
@@ -148,11 +147,30 @@ async def _row(row: Row, category: Category, chance: random.Random, databases: D
         return Report.of(verdict, seconds, f"{row.fault} {words} ({row.channel}, {category})")
 
 
+async def _deaths(site: Ground, row: Row) -> None:
+    """Everybody dies whom the row names; where both roles do, a scheduler dies of what the worker left."""
+    if not (row.worker and row.scheduler):
+        await asyncio.gather(_succession(site, "worker", row.worker), _succession(site, "scheduler", row.scheduler))
+        return
+    freezing = site.supervisor.start("scheduler")
+    worker = await _dead(site, "worker", row.worker[0])
+    await site.supervisor.end(freezing, signal.SIGTERM)
+    await site.expire(worker)
+    site.supervisor.start("worker")
+    await _succession(site, "scheduler", row.scheduler)
+
+
 async def _succession(site: Ground, role: str, deaths: Sequence[str]) -> None:
     """One process of the role after the other, each to die at its point, then a sound one."""
     for words in deaths:
-        await site.supervisor.died(site.supervisor.start(role, armed=words))
+        await site.expire(await _dead(site, role, words))
     site.supervisor.start(role)
+
+
+async def _dead(site: Ground, role: str, words: str) -> Child:
+    child = site.supervisor.start(role, armed=words)
+    await site.supervisor.died(child)
+    return child
 
 
 def _differences(row: Row, category: Category, verdict: Verdict) -> list[str]:

@@ -73,8 +73,7 @@ async def shake(
         stall_s, after = longest_stall(site)
         if stall_s > STALL_S:
             verdict.complain(f"nothing arrived for {stall_s:.1f} s")
-        if landed < len(blows):
-            verdict.complain(f"only {landed} of {len(blows)} blows found the run under way")
+        verdict.expect_blows(landed, len(blows))
         return Report.of(verdict, seconds, "run", blows=landed, longest_stall_s=round(stall_s, 1), stall_after=after)
 
 

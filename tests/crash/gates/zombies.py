@@ -7,7 +7,7 @@ import random
 import signal
 from dataclasses import dataclass
 
-from tests.crash.ground import LEASE_S, SLOW, ground
+from tests.crash.ground import SHORT_LEASE_S, SLOW, ground
 from tests.crash.report import Report
 from tests.support.database import Databases
 
@@ -16,6 +16,8 @@ from clarion.domain.campaign import Category
 WORKERS = 3
 WINDOW = 200
 DAY_S = 86_400.0
+LOOKS_S = 6.0
+"""Several looks of a scheduler that is a day ahead."""
 _BATCHES_FREE = "SELECT NOT EXISTS (SELECT FROM batch WHERE worker IS NOT NULL)"
 _SCHEDULED = """
 UPDATE campaign SET state = 'scheduled', start_at = now() + interval '1 hour' WHERE id = $1 RETURNING true
@@ -57,6 +59,7 @@ async def _frozen_at(point: str, category: Category, chance: random.Random, data
         site.supervisor.start("scheduler")
         observer = await site.start()
         await zombie.stopped()
+        await site.expire(zombie)
         site.supervisor.start("worker")
         seconds = await site.over()
         before = site.witness.copies.total()
@@ -73,16 +76,16 @@ async def _frozen_at(point: str, category: Category, chance: random.Random, data
 
 async def _frozen_anywhere(size: Size, chance: random.Random, databases: Databases) -> Report:
     """Workers are stopped at random for longer than their lease, while the others go on."""
-    async with ground(databases, chance, recipients=size.recipients, local_part=SLOW) as site:
+    async with ground(databases, chance, recipients=size.recipients, local_part=SLOW, lease_s=SHORT_LEASE_S) as site:
         site.supervisor.keep(worker=WORKERS, scheduler=1)
         observer = await site.start()
         stopped = 0
-        for count in sorted(chance.randrange(int(size.recipients * 0.9)) for _ in range(size.stops)):
+        for count in site.moments(size.stops):
             if not await site.progress(observer, count):
                 break
             victim = chance.choice(site.supervisor.of("worker"))
             victim.signal(signal.SIGSTOP)
-            await asyncio.sleep(chance.uniform(1.0, 2.0) * LEASE_S)  # the fault under test
+            await asyncio.sleep(chance.uniform(1.0, 2.0) * SHORT_LEASE_S)  # the fault under test
             victim.signal(signal.SIGCONT)
             stopped += 1
         seconds = await site.over()
@@ -98,7 +101,7 @@ async def _wrong_clocks(chance: random.Random, databases: Databases) -> Report:
         for role in ("worker", "scheduler"):
             for shift in (-DAY_S, DAY_S):
                 site.supervisor.start(role, clock_shift_s=shift)
-        await asyncio.sleep(3 * LEASE_S)  # three looks of a scheduler that is a day ahead
+        await asyncio.sleep(LOOKS_S)
         state = await site.execute(_STATE, campaign_id)
         await site.execute(_STARTABLE_NOW, campaign_id)
         async with asyncio.timeout(60):
