@@ -1,7 +1,7 @@
 """Seeing a message before anyone gets it, as one contact would.
 
 Nothing here is recorded in a ledger: a preview belongs to no run, and its links lead to no delivery. Where to read
-next: `test_messages`, which sends some.
+next: `message_tests`, which sends some.
 """
 
 from __future__ import annotations

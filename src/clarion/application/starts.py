@@ -14,7 +14,7 @@ from clarion.application.activation import refuse_unready, rules_of
 from clarion.application.campaign_rules import extras_problems
 from clarion.application.ports import Transaction
 from clarion.application.ports.runs import Opening
-from clarion.application.proving import testing
+from clarion.application.tested_parts import tested_parts
 from clarion.domain.campaign import AudienceCount, Campaign, CampaignKind, CampaignState, Run
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
@@ -83,7 +83,7 @@ async def start_run(
         campaign=chosen,
         rules=rules if only is None else (),
         context=context,
-        test_addresses=await testing(tx, account_id, campaign, test_addresses or {}) if is_test else None,
+        test_addresses=await tested_parts(tx, account_id, campaign, test_addresses or {}) if is_test else None,
         rechecks=only is None and groups is None and segments is None and not is_test,
     )
     audience = await tx.runs.open(account_id, opening)
@@ -143,17 +143,28 @@ async def _aimed(
     """The campaign over another audience, when one is given. Raises `Invalid` for a part of it that is not here."""
     if groups is None and segments is None:
         return campaign
+    await check_audience(tx, account_id, groups or (), segments or (), "audience.")
+    return replace(campaign, group_ids=tuple(groups or ()), segment_ids=tuple(segments or ()), contact_ids=())
+
+
+async def check_audience(
+    tx: Transaction, account_id: Id, groups: Sequence[Id], segments: Sequence[Id], at: str
+) -> None:
+    """Holds the parts of an audience that a call names; `at` is where they stand in it.
+
+    Raises:
+        Invalid: naming each that is unknown or another account's.
+    """
     here = await tx.groups.existing(account_id, list(groups)) if groups else set()
     held = {segment.id for segment in await tx.segments.hold(account_id, segments)} if segments else set()
     unknown = [
-        Problem(f"audience.{kind}[{number}]", "exists", "there is no such thing here")
-        for kind, asked, found in (("groups", groups, here), ("segments", segments, held))
-        for number, id_ in enumerate(asked or ())
+        Problem(f"{at}{kind}s[{number}]", "exists", f"there is no such {kind}")
+        for kind, asked, found in (("group", groups, here), ("segment", segments, held))
+        for number, id_ in enumerate(asked)
         if id_ not in found
     ]
     if unknown:
         raise Invalid.of(unknown)
-    return replace(campaign, group_ids=tuple(groups or ()), segment_ids=tuple(segments or ()), contact_ids=())
 
 
 async def _narrowed(

@@ -1,7 +1,7 @@
 """Seeing a message before anyone gets it: rendered for a contact, or sent to a few people as a test.
 
 Nothing here is in any report, and no transaction is open while a test is sent. Read `application.preview` and
-`application.test_messages`.
+`application.message_tests`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from clarion.application.message_tests import TEST_LIMIT, MessageTest, Testers, compose_message_test
 from clarion.application.ports import Transaction
 from clarion.application.ports.channel import Window
 from clarion.application.preview import Previews, preview
-from clarion.application.test_messages import TEST_LIMIT, TestMessages, TestRecipients, compose_test
 from clarion.domain.access import Permission
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, Problem
@@ -179,11 +179,11 @@ async def test(call: Call[TestInput, Nothing]) -> TestView:
     """Sends a few test messages."""
     given = call.body
     async with call.edge.database.reading() as tx:
-        tests = await compose_test(
+        tests = await compose_message_test(
             tx,
             account_id=call.account_id,
             campaign_id=call.id("campaignId", "campaign"),
-            recipients=TestRecipients(addresses=given.addresses, phones=given.phones, devices=given.devices),
+            testers=Testers(addresses=given.addresses, phones=given.phones, devices=given.devices),
             contact_id=_contact_id(given.contact_id),
             context=given.context,
             links=call.edge.links,
@@ -197,7 +197,7 @@ async def test(call: Call[TestInput, Nothing]) -> TestView:
     )
 
 
-async def _send(call: Call[TestInput, Nothing], tests: Sequence[TestMessages]) -> list[list[Outcome]]:
+async def _send(call: Call[TestInput, Nothing], tests: Sequence[MessageTest]) -> list[list[Outcome]]:
     """One outcome per message; what is still open when patience ends may or may not have been sent."""
     async with AsyncExitStack() as opened:
         ways = []

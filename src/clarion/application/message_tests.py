@@ -1,7 +1,7 @@
-"""Test messages: a campaign's message rendered for a few addresses, numbers and devices, and marked as a test.
+"""Message tests: a campaign's message rendered for a few addresses, numbers and devices, and marked as a test.
 
 Nothing is recorded in a ledger, and nothing is sent here: the caller does that, outside of any transaction. A test that
-is a run is `proving`. Where to read next: `preview`, `messages`.
+is a run is in `starts` and `tested_parts`. Where to read next: `preview`, `messages`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from clarion.application.contact_rules import read_phone
 from clarion.application.messages import facts_of, plan_of_part
 from clarion.application.ports import Transaction
 from clarion.application.preview import contact_named, look_over_context, unrendered
-from clarion.application.proving import served_device
+from clarion.application.tested_parts import served_device
 from clarion.domain.campaign import Campaign, Part
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Conflict, Invalid, Problem
@@ -49,10 +49,8 @@ _OF_ADDRESSES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestRecipients:
-    """Where a test goes: email addresses, phone numbers in E.164, and ids of devices."""
-
-    __test__ = False
+class Testers:
+    """Where a message test goes: email addresses, phone numbers in E.164, and ids of devices."""
 
     addresses: Sequence[str] = ()
     phones: Sequence[str] = ()
@@ -70,13 +68,11 @@ class TestRecipients:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestMessages:
-    """Test messages that go by one sender, and to whom, as the caller may read it: of a device, its id.
+class MessageTest:
+    """What goes by one sender, and to whom, as the caller may read it: of a device, its id.
 
     `sealed_secrets` is the sender's, still sealed.
     """
-
-    __test__ = False
 
     sender: Sender
     sealed_secrets: bytes | None
@@ -93,16 +89,16 @@ class _Place(NamedTuple):
     address: str
 
 
-async def compose_test(
+async def compose_message_test(
     tx: Transaction,
     *,
     account_id: Id,
     campaign_id: Id,
-    recipients: TestRecipients,
+    testers: Testers,
     contact_id: Id | None,
     links: Links,
     context: Mapping[str, Any] | None = None,
-) -> list[TestMessages]:
+) -> list[MessageTest]:
     """Renders up to 10 messages with one contact's data, by sender, marked in their subject, text or title.
 
     Each has a key of its own, so that no provider takes a second test for the first.
@@ -113,8 +109,8 @@ async def compose_test(
         Invalid: with one problem per recipient that is none, that is sent nothing, or by whose channel nothing is said.
     """
     campaign = await get_campaign(tx, account_id=account_id, campaign_id=campaign_id)
-    _demand_said(campaign, recipients)
-    places = await _places(tx, account_id, campaign, recipients)
+    _demand_said(campaign, testers)
+    places = await _places(tx, account_id, campaign, testers)
     account, said = await tx.accounts.find(account_id), look_over_context(context)
     facts, date = facts_of(await contact_named(tx, account_id, contact_id)), date_header(datetime.now(UTC))
     problems: list[Problem] = []
@@ -135,15 +131,15 @@ async def compose_test(
         problems += [_problem(place, one) for place, one in zip(mine, written, strict=True) if isinstance(one, Refusal)]
         messages = tuple(_marked(message) for message in written if not isinstance(message, Refusal))
         shown = tuple(place.shown for place in mine)
-        composed.append(TestMessages(sender=sender, sealed_secrets=sealed_secrets, recipients=shown, messages=messages))
+        composed.append(MessageTest(sender=sender, sealed_secrets=sealed_secrets, recipients=shown, messages=messages))
     if problems:
         raise Invalid.of(problems)
     return composed
 
 
-def _demand_said(campaign: Campaign, recipients: TestRecipients) -> None:
+def _demand_said(campaign: Campaign, testers: Testers) -> None:
     """Raises what is wrong with the channels that are asked for, before anybody on them is looked at."""
-    asked = recipients.by_channel
+    asked = testers.by_channel
     if not 1 <= sum(len(texts) for _, texts in asked.values()) <= TEST_LIMIT:
         raise Invalid(Problem("addresses", "maxItems", f"1 to {TEST_LIMIT} addresses, phones and devices together"))
     if not campaign.said_on:
@@ -160,9 +156,9 @@ def _demand_said(campaign: Campaign, recipients: TestRecipients) -> None:
             raise Conflict("CHANNEL_NOT_CONNECTED", f"The campaign has no sender for {channel}")
 
 
-async def _places(tx: Transaction, account_id: Id, campaign: Campaign, recipients: TestRecipients) -> list[_Place]:
+async def _places(tx: Transaction, account_id: Id, campaign: Campaign, testers: Testers) -> list[_Place]:
     read: list[_Place | Problem] = []
-    for channel, (name, texts) in recipients.by_channel.items():
+    for channel, (name, texts) in testers.by_channel.items():
         first = Part(channel, campaign.senders_of(channel)[0])
         for index, text in enumerate(texts):
             field = f"{name}[{index}]"

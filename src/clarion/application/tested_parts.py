@@ -20,7 +20,7 @@ from clarion.domain.push_address import WebSubscription
 from clarion.rendering.addresses import AddressFault, parse_mailbox
 
 
-async def testing(
+async def tested_parts(
     tx: Transaction, account_id: Id, campaign: Campaign, addresses: Mapping[ChannelName, str]
 ) -> dict[Part, str]:
     """The parts of a campaign that a test sends, and where each goes; a channel without an address is left out.
