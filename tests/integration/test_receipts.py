@@ -15,7 +15,7 @@ from tests.support.stage import Stage
 from clarion import failpoints
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application.ports.batches import Attempted, Turn
-from clarion.application.ports.receipts import News, Receipt, ReceiptState
+from clarion.application.ports.receipts import Inbound, News, Receipt, ReceiptState
 from clarion.domain.campaign import Category, Lane
 from clarion.domain.delivery import DeliveryId, DeliveryState
 from clarion.domain.errors import Unavailable
@@ -269,3 +269,22 @@ async def test_news_that_comes_at_once_shares_commits_and_what_cannot_be_stored_
     await desk.inbox.aclose()
     with pytest.raises(Unavailable):
         await desk.inbox.put(fine[:1])
+
+
+async def test_the_same_news_brought_to_two_processes_at_once_is_stored_and_does_what_it_does_once(
+    database: PostgresDatabase,
+) -> None:
+    desk = await _desk(database, 40)
+    for seq in range(1, 41):
+        await desk.stand(seq, "sent")
+    told: list[News] = [desk.receipt(ReceiptState.DELIVERED, seq) for seq in range(1, 41)]
+    wrote: list[News] = [Inbound(desk.made.sender_id, f"m{n}", "+12025550101", "", f"{n}") for n in range(40)]
+    news, other = [*told, *wrote], NewsInbox(database)
+    await asyncio.gather(desk.inbox.put(news), other.put(news[::-1]), *(other.put([one]) for one in news))
+    assert await desk.waiting() == 40
+    await desk.made.execute("UPDATE receipt SET due_at = now() WHERE due_at IS NOT NULL")
+    applied = await asyncio.gather(*(receipts.apply_due(database) for _ in range(3)))
+    assert sum(one.moved for one in applied) == sum(one.taken for one in applied) == 40
+    async with database.reading() as tx:
+        kept = await tx.inbound.list_after(desk.made.account_id, None, 1000)
+    assert sorted(int(one.text) for one in kept) == list(range(40))

@@ -52,7 +52,7 @@ async def test_an_id_and_a_secret_are_recognised_as_a_pair(database: PostgresDat
         account, key, secret = await access.create_account(tx, name="Northwind")
         _, other = await access.create_key(tx, account_id=account.id, name="b", permissions=[Permission.CONTACTS_READ])
         for half in (secret[-43:], secret):
-            principal = await access.authenticate_pair(tx, key_id=key.id.hex(), secret=half)
+            principal = await access.authenticate(tx, presented=access.joined(key.id.hex(), half))
             assert principal.key_id == key.id
         mine, unknown = key.id.hex(), new_id().hex()
         for key_id, half in (
@@ -66,7 +66,7 @@ async def test_an_id_and_a_secret_are_recognised_as_a_pair(database: PostgresDat
             ("\0", "\ud800"),
         ):
             with pytest.raises(Unauthenticated):
-                await access.authenticate_pair(tx, key_id=key_id, secret=half)
+                await access.authenticate(tx, presented=access.joined(key_id, half))
 
 
 async def test_the_owner_of_a_key_is_kept_by_the_canonical_address(database: PostgresDatabase) -> None:

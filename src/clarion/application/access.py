@@ -128,17 +128,11 @@ async def authenticate(
     return await _admitted(tx, found[0])
 
 
-async def authenticate_pair(tx: Transaction, *, key_id: str, secret: str) -> Principal:
-    """Recognises a key by its id and its secret in two texts; the secret may be the whole text of the key.
-
-    Raises:
-        Unauthenticated: as `authenticate` does.
-    """
-    return await authenticate(tx, presented=joined(key_id, secret))
-
-
 def joined(key_id: str, secret: str) -> str:
-    """The text of the key that an id and a secret make. A whole text of another key makes one that nobody has."""
+    """The text of the key that an id and a secret in two texts make; the secret may be the whole text of the key.
+
+    A whole text of another key makes one that nobody has.
+    """
     begin = key_text(key_id, "")
     return key_text(key_id, secret.removeprefix(begin))
 

@@ -14,8 +14,6 @@ from clarion.domain.contact_import import CHUNK_LIMIT, Import, ImportFormat, Rej
 from clarion.domain.errors import Conflict, NotFound, TooLarge
 from clarion.domain.ids import Id, new_id
 
-IMPORT_LIMIT: Final = 4 * 1024 * 1024 * 1024
-"""Bytes of one import's body; the HTTP edge counts them as they come."""
 SILENT_S: Final = 600
 """Seconds without a byte after which an import that is still receiving is given up."""
 

@@ -17,13 +17,15 @@ from clarion.domain.ids import Id, new_ids
 from clarion.domain.inbound import InboundMessage
 from clarion.domain.keywords import Keyword
 
-# index: sender_pkey, inbound_message_sender_id_event_id_key.
+# index: sender_pkey, inbound_message_sender_id_event_id_key. In the order of their names, so that two who are told the
+# same cannot lock each other out.
 _KEEP: Final = """
 INSERT INTO inbound_message (id, account_id, sender_id, event_id, address, sent_to, text, occurred_at)
 SELECT m.id, s.account_id, m.sender_id, m.event_id, m.address, m.sent_to, m.text, m.occurred_at
 FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
     AS m (id, sender_id, event_id, address, sent_to, text, occurred_at)
 JOIN sender AS s ON s.id = m.sender_id
+ORDER BY m.sender_id, m.event_id
 ON CONFLICT (sender_id, event_id) DO NOTHING
 """
 

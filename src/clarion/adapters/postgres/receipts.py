@@ -21,12 +21,14 @@ from clarion.domain.ids import Id
 from clarion.domain.outcome import Reason
 
 # index: receipt_pkey. What was lost and is told again waits again: names of events begin anew like those of messages.
+# In the order of their names, so that two who are told the same cannot lock each other out.
 _KEEP: Final = """
 INSERT INTO receipt (sender_id, event_id, ref, run_id, seq, state, reason, detail, occurred_at, due_at)
 SELECT sender_id, event_id, nullif(ref, ''), run_id, seq, state, reason, detail, occurred_at, now() + $10::interval
 FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bytea[], $5::int[], $6::text[], $7::text[], $8::text[],
             $9::timestamptz[])
     AS r (sender_id, event_id, ref, run_id, seq, state, reason, detail, occurred_at)
+ORDER BY sender_id, event_id
 ON CONFLICT (sender_id, event_id) DO UPDATE SET due_at = excluded.due_at, received_at = now()
 WHERE receipt.due_at IS NULL
 """

@@ -17,7 +17,7 @@ from clarion.domain.suppression import CampaignSuppression, Suppression, Suppres
 _SUPPRESSION = "channel, address_key, reason, source, created_at"
 
 # index: suppression_pkey. `unsubscribed` is the weakest reason: any other replaces it, nothing replaces another. In the
-# order of the keys, so that two who suppress the same addresses never wait for each other.
+# order of the keys, so that two who suppress the same addresses cannot lock each other out.
 _ADD = """
 INSERT INTO suppression (account_id, channel, address_key, reason, source)
 SELECT DISTINCT ON (account_id, channel, address_key) *
