@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli", "demo", "--folder")
 
@@ -34,7 +35,7 @@ def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, how: signa
         assert demo.poll() is None
     assert len(_processes_of(folder)) > 3
     demo.send_signal(how)
-    rest, _ = demo.communicate(timeout=60)
+    rest, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 130
     assert "nothing is left running" in rest
     assert _processes_of(folder) == []
@@ -46,6 +47,6 @@ def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     demo.stdout.readline()
     second = subprocess.run([*COMMAND, str(tmp_path)], capture_output=True, text=True, check=False)
     demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=60)
+    demo.communicate(timeout=PATIENCE_S)
     assert second.returncode == 1
     assert "Another demo is running" in second.stdout

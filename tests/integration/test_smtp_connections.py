@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.letters import BRISK, email, loopback, sent_to, smtp
+from tests.support.patience import PATIENCE_S
 from tests.support.ports import free_port
 from tests.support.sink import Manners, Sink
 
@@ -119,12 +120,12 @@ async def test_f53_a_dead_relay_is_knocked_at_seldom_and_costs_next_to_nothing()
 async def test_f53_sending_goes_on_by_itself_when_the_relay_is_back() -> None:
     port = free_port()
     sink = Sink()
-    async with smtp(port, replace(BRISK, unreachable=5.0)) as channel:
+    async with smtp(port, replace(BRISK, unreachable=PATIENCE_S)) as channel:
         window = Window([email(to) for to in addresses(20)])
         channel.send(window)
         assert not await window.wait(0.1)
         await sink.listen(port)
-        assert await window.wait(5)
+        assert await window.wait(PATIENCE_S)
         assert {outcome.verdict for _, outcome in window.drain()} == {Verdict.SENT}
     await sink.aclose()
 

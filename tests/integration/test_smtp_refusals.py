@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.letters import BRISK, email, sent_through, sent_to, smtp
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Manners, Sink
 
 from clarion.application.ports.channel import Window
@@ -196,17 +197,16 @@ async def test_a_large_message_arrives_whole() -> None:
 
 async def test_f44_a_silent_answer_holds_its_own_connection_only() -> None:
     addresses = [f"reader{number}@town.test" for number in range(400)]
-    slow_dot = replace(BRISK, dot=30.0)
+    slow_dot = replace(BRISK, dot=PATIENCE_S)
     async with Sink() as sink, smtp(sink.port, slow_dot, max_connections=3) as channel:
         window = Window([email(to) for to in ("silent-after-dot@town.test", *addresses)])
         channel.send(window)
-        await sink.wait_accepted(len(addresses) + 1)
-        assert not await window.wait(0.5)
+        assert await window.wait(PATIENCE_S, left=1)
         assert {index for index, _ in window.drain()} == set(range(1, len(addresses) + 1))
         assert window.open == 1
         for connection in list(sink.open_connections):
             connection.cut()
-        assert await window.wait(5)
+        assert await window.wait(PATIENCE_S)
         assert [settled(outcome) for _, outcome in window.drain()] == [(Verdict.UNKNOWN, Reason.NO_ANSWER)]
 
 
@@ -216,7 +216,7 @@ async def test_f44_time_in_which_the_process_stood_still_is_nobodys_silence() ->
         channel.send(window)
         await sink.wait_accepted(1)
         time.sleep(BRISK.dot + 0.2)  # noqa: ASYNC251 - stops the loop on purpose
-        assert await window.wait(5)
+        assert await window.wait(PATIENCE_S)
         assert [outcome.verdict for _, outcome in window.drain()] == [Verdict.SENT]
 
 

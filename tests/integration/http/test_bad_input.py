@@ -109,9 +109,9 @@ async def test_t62_a_key_twice_is_refused(caller: Caller, body: bytes) -> None:
 @pytest.mark.parametrize("bracket", [b"[", b'{"a":'])
 async def test_t63_deep_json_is_refused_at_once(caller: Caller, bracket: bytes) -> None:
     body = bracket * 100_000
-    began = time.perf_counter()
+    began = time.process_time()
     status, problems = await refusal(caller, body)
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
     assert (status, problems[0]["rule"]) == (400, "maxDepth")
     assert took_s < 0.5, "reading stopped at the depth limit, not at the end"
 

@@ -157,9 +157,9 @@ def test_t05_an_accepted_address_never_holds_what_ends_a_command(text: str) -> N
 @pytest.mark.parametrize("hostile", ["a" * 100_000, "a." * 50_000 + "@", "@" * 50_000, "a@" + "a." * 50_000,
                                      "a@" + "a-" * 120, "ä@" + "a" * 250, "a" * 253 + "@", "." * 254])  # fmt: skip
 def test_t67_hostile_text_is_refused_in_linear_time(hostile: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert isinstance(parse_email(hostile), AddressFault)
-    assert time.perf_counter() - begun < 0.05
+    assert time.process_time() - begun < 0.5, "in quadratic time it would take many seconds"
 
 
 @pytest.mark.parametrize(

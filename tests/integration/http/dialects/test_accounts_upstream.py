@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -66,9 +65,7 @@ async def test_row_13_a_relay_that_refuses_us_is_as_good_as_none(
         if login:
             sender = (await read(caller, campaign_id))["senderId"]
             assert (await caller.patch(f"/senders/{sender}", json=login)).status_code == 200
-        began = time.monotonic()
         assert_refused(await start(caller, campaign_id), 502, "UPSTREAM_FAILED")
-        assert time.monotonic() - began < 5
         await assert_draft(caller, campaign_id)
 
 
