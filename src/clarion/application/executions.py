@@ -16,8 +16,7 @@ from clarion.application.campaign_rules import extras_problems
 from clarion.application.ports import Transaction
 from clarion.application.ports.executions import AudiencePlan
 from clarion.application.runs import list_deliveries
-from clarion.application.segments import get_segment
-from clarion.application.starts import CONTEXT_LIMIT, start_run
+from clarion.application.starts import CONTEXT_LIMIT, check_audience, start_run
 from clarion.domain.campaign import Campaign, CampaignKind, CampaignState, Category
 from clarion.domain.delivery import Delivery, DeliveryId
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem, Removed
@@ -54,9 +53,10 @@ async def trigger_audience(
     expects of the campaign. Runs in the caller's transaction.
 
     Raises:
-        NotFound: the campaign, a group or a segment is unknown or another account's.
+        NotFound: the campaign is unknown or another account's.
         Conflict: the campaign cannot be started, is not as expected, or the request id came before with another body.
-        Invalid: the time is past or outside of the campaign's window, or the context is too large.
+        Invalid: a group or a segment is not here, the time is past or outside of the campaign's window, or the context
+            is too large.
     """
     campaign = await tx.campaigns.get(account_id, campaign_id)
     if campaign is None:
@@ -67,7 +67,8 @@ async def trigger_audience(
         if before is not None:
             return _again(before.execution, same=before.body_hash == body_hash)
     _check_expected(campaign, kind, category)
-    await _check_audience(tx, account_id, audience)
+    if audience:
+        await check_audience(tx, account_id, audience.groups, audience.segments, "")
     _check_context(context)
     plan = AudiencePlan(
         groups=audience.groups if audience else None, segments=audience.segments if audience else None, context=context
@@ -182,14 +183,6 @@ def _check_expected(campaign: Campaign, kind: CampaignKind | None, category: Cat
         raise Conflict("CAMPAIGN_KIND", f"The campaign is a {campaign.kind}, not a {kind}")
     if category is not None and campaign.category is not category:
         raise Conflict("CAMPAIGN_CATEGORY", f"The campaign is {campaign.category}, not {category}")
-
-
-async def _check_audience(tx: Transaction, account_id: Id, audience: Audience | None) -> None:
-    for group_id in audience.groups if audience else ():
-        if await tx.groups.find(account_id, group_id) is None:
-            raise NotFound("group")
-    for segment_id in audience.segments if audience else ():
-        await get_segment(tx, account_id=account_id, segment_id=segment_id)
 
 
 def _check_time(campaign: Campaign, execute_at: datetime, now: datetime) -> None:

@@ -217,12 +217,16 @@ async def test_somebody_who_is_no_contact_is_called_by_a_number_alone(caller: Ca
     assert twice.json()["error"]["problems"][0]["rule"] == "uniqueItems"
 
 
-async def test_an_audience_of_too_many_parts_or_at_the_end_of_time_is_refused(caller: Caller) -> None:
+async def test_an_audience_that_nobody_has_or_at_the_end_of_time_is_refused(caller: Caller) -> None:
     campaign_id, group = await triggered(caller), await grouped(caller)
+    listed = await caller.get("/executions", params={"campaign": group})
+    assert (listed.status_code, listed.json()["error"]["problems"][0]["rule"]) == (422, "exists")
     refusals = {
         "groups maxItems": {"groups": [group] * 101},
         "segments maxItems": {"segments": [group] * 21},
         "executeAt range": {"executeAt": "9999-12-31T23:59:59-12:00"},
+        "groups[1] exists": {"groups": [group, "0" * 24]},
+        "segments[0] exists": {"segments": [group]},
     }
     for said, body in refusals.items():
         answer = await caller.post(f"/campaigns/{campaign_id}/trigger-audience", json=body)

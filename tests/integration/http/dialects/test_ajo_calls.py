@@ -110,6 +110,13 @@ async def test_a_missing_field_is_refused_and_the_rest_told_back(ajo: Adobe, fie
     }
 
 
+async def test_a_refused_value_is_not_told_back_at_length(ajo: Adobe) -> None:
+    body = {"requestId": "r-1", "campaignId": NOWHERE, "recipients": [aep(ADA) | {"type": "x" * 100_000}]}
+    error = await ajo.refused("unitary", body)
+    assert "recipients[0].type" in error["report"]["additionalContext"]["errors"]
+    assert len(str(error)) < 2000
+
+
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"[]", b"null", b"\xff", b'{"requestId": "\\ud800"}', b"[" * 100_000, b'{"a": NaN}', b"{} x"]
 )

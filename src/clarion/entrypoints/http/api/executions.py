@@ -6,10 +6,9 @@ A call with recipients shares its commit with those that come at the same time; 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from clarion.application.calls import TriggerCall
 from clarion.application.executions import (
@@ -27,6 +26,7 @@ from clarion.domain.execution import Execution
 from clarion.entrypoints.http.api.campaigns import find as find_campaign
 from clarion.entrypoints.http.api.deliveries import DeliveryView, after_delivery, delivery_mark
 from clarion.entrypoints.http.api.paging import Page, PageQuery, after_id, as_ids, page
+from clarion.entrypoints.http.api.runs import OfCampaignQuery, campaign_asked_for
 from clarion.entrypoints.http.api.trigger_models import AudienceCallInput, ExecutionView, SampleCall, TriggerInput
 from clarion.entrypoints.http.idempotency import digest
 from clarion.entrypoints.http.operation import Call, Nothing, network_operation, operation
@@ -129,22 +129,15 @@ async def find(tx: Transaction, call: Call[Any, Any]) -> Execution:
     return await get_execution(tx, account_id=call.account_id, execution_id=call.id("executionId", "execution"))
 
 
-class ExecutionsQuery(PageQuery, kw_only=True):
-    """Which executions to list."""
-
-    campaign: Annotated[str, Meta(pattern="^[0-9a-f]{24}$", description="Id of their campaign.")] | None = None
-
-
 @operation(
     name="listExecutions", method="GET", path="/executions", tag="executions", permission=Permission.CAMPAIGNS_READ,
-    summary="List executions", description="In order of their calls.", query=ExecutionsQuery, data=Page[ExecutionView],
+    summary="List executions", description="In order of their calls.", query=OfCampaignQuery, data=Page[ExecutionView],
 )  # fmt: skip
-async def list_all(tx: Transaction, call: Call[Nothing, ExecutionsQuery]) -> Page[ExecutionView]:
+async def list_all(tx: Transaction, call: Call[Nothing, OfCampaignQuery]) -> Page[ExecutionView]:
     """Reads one page."""
-    query = call.query
-    campaign_id = as_ids([query.campaign], "query.campaign")[0] if query.campaign else None
+    campaign_id = await campaign_asked_for(tx, call)
     found = await list_executions(
-        tx, account_id=call.account_id, campaign_id=campaign_id, after=after_id(call), limit=query.limit + 1
+        tx, account_id=call.account_id, campaign_id=campaign_id, after=after_id(call), limit=call.query.limit + 1
     )
     return page(call, found, ExecutionView.of, lambda execution: execution.id)
 

@@ -146,10 +146,21 @@ def _reasons(tally: Tally) -> list[CountView]:
     return [CountView(count.state, count.reason, count.count) for count in tally.counts if count.reason]
 
 
-class RunsQuery(PageQuery, kw_only=True):
-    """Which runs to list."""
+class OfCampaignQuery(PageQuery, kw_only=True):
+    """Of which campaign to list them; of all when none is named."""
 
     campaign: Annotated[str, Meta(max_length=24, description="Id of their campaign.")] | None = None
+
+
+async def campaign_asked_for(tx: Transaction, call: Call[Nothing, OfCampaignQuery]) -> Id | None:
+    """The campaign that the query names, if it does. Raises `Invalid` when there is no such campaign."""
+    text = call.query.campaign
+    if text is None:
+        return None
+    try:
+        return (await get_campaign(tx, account_id=call.account_id, campaign_id=parse_id(text) or UNKNOWN)).id
+    except NotFound:
+        raise Invalid(Problem("query.campaign", "exists", "there is no such campaign")) from None
 
 
 async def find(tx: Transaction, call: Call[Any, Any]) -> RunReport:
@@ -159,24 +170,16 @@ async def find(tx: Transaction, call: Call[Any, Any]) -> RunReport:
 
 @operation(
     name="listRuns", method="GET", path="/runs", tag="runs", permission=Permission.CAMPAIGNS_READ,
-    summary="List runs", description="In order of start.", query=RunsQuery, data=Page[RunView],
+    summary="List runs", description="In order of start.", query=OfCampaignQuery, data=Page[RunView],
 )  # fmt: skip
-async def list_all(tx: Transaction, call: Call[Nothing, RunsQuery]) -> Page[RunView]:
+async def list_all(tx: Transaction, call: Call[Nothing, OfCampaignQuery]) -> Page[RunView]:
     """Reads one page."""
     query = call.query
-    campaign_id = None if query.campaign is None else await _campaign_in(tx, call, query.campaign)
+    campaign_id = await campaign_asked_for(tx, call)
     runs = await list_runs(
         tx, account_id=call.account_id, campaign_id=campaign_id, after=after_id(call), limit=query.limit + 1
     )
     return page(call, runs, RunView.of, lambda run: run.id)
-
-
-async def _campaign_in(tx: Transaction, call: Call[Nothing, RunsQuery], text: str) -> Id:
-    """The campaign to list runs of. Raises `Invalid` when there is none."""
-    try:
-        return (await get_campaign(tx, account_id=call.account_id, campaign_id=parse_id(text) or UNKNOWN)).id
-    except NotFound:
-        raise Invalid(Problem("query.campaign", "exists", "there is no such campaign")) from None
 
 
 @operation(

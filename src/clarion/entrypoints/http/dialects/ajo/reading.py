@@ -23,6 +23,8 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 _ECHOED: Final = ("requestId", "campaignId")
 _ECHO_LIMIT: Final = 255
+_SAID_LIMIT: Final = 200
+"""Characters of what the reader says, which may repeat the value."""
 
 
 async def read_body(request: Incoming, model: type[M]) -> tuple[M, bytes]:
@@ -44,9 +46,10 @@ def decode(raw: bytes, model: type[M]) -> M:
         return msgspec.json.decode(raw, type=model)
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at `$")
-        raise Unreadable([Problem(where.rstrip("`").lstrip(".") or "body", "type", said)], _echo(raw)) from None
+        problem = Problem(where.rstrip("`").lstrip(".") or "body", "type", said[:_SAID_LIMIT])
+        raise Unreadable([problem], _echo(raw)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable([Problem("body", "json", f"is not JSON: {str(error)[:200]}")], {}) from None
+        raise Unreadable([Problem("body", "json", f"is not JSON: {str(error)[:_SAID_LIMIT]}")], {}) from None
     except RecursionError:
         raise Unreadable([Problem("body", "maxDepth", "is nested too deep")], {}) from None
 
