@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import uvloop
-from tests.conformance.far_sides import FAR_SIDES, FarSide, Opener
+from tests.conformance.far_side import FarSide, Opener, Wish
+from tests.conformance.far_sides import FAR_SIDES
 
 from clarion.application.ports.channel import Channel, Window
 from clarion.domain.outcome import Outcome, Reason, Verdict
@@ -25,7 +27,7 @@ def opener(request: pytest.FixtureRequest) -> Opener:
 
 @pytest.fixture
 async def far(opener: Opener) -> AsyncIterator[FarSide]:
-    async with opener() as far_side:
+    async with opener(Wish()) as far_side:
         yield far_side
 
 
@@ -58,7 +60,7 @@ async def test_windows_sent_at_once_keep_their_outcomes_apart_and_nothing_happen
 
 
 async def test_an_urgent_message_does_not_wait_for_those_that_are_not(opener: Opener) -> None:
-    async with opener(alone=True) as far:
+    async with opener(Wish(alone=True)) as far:
         bulk = Window([far.good(number) for number in range(400)])
         urgent = Window([far.good(2_000)], is_urgent=True)
         far.channel.send(bulk)
@@ -69,7 +71,7 @@ async def test_an_urgent_message_does_not_wait_for_those_that_are_not(opener: Op
 
 
 async def test_each_fate_is_told_apart_and_touches_no_other_message(opener: Opener) -> None:
-    async with opener(alone=True) as far:
+    async with opener(Wish(alone=True)) as far:
         await _each_fate(far)
 
 
@@ -87,12 +89,12 @@ async def _each_fate(far: FarSide) -> None:
 
 
 async def test_a_refused_credential_is_nobodys_message_and_a_good_one_sends_nothing_when_tried(opener: Opener) -> None:
-    async with opener(stranger=True) as far:
+    async with opener(Wish(stranger=True)) as far:
         outcomes = await outcomes_of(far.channel, [far.good(number) for number in range(20)])
         outcomes.append(await far.channel.probe())
         assert {(one.verdict, one.reason) for one in outcomes} == {(Verdict.RETRY, Reason.AUTH_FAILED)}
         assert await far.arrived() == []
-    async with opener() as far:
+    async with opener(Wish()) as far:
         outcome = await far.channel.probe()
         assert (outcome.verdict, bool(outcome.reply)) == (Verdict.SENT, True)
         assert await far.arrived() == []
@@ -117,11 +119,75 @@ async def _closing(far: FarSide) -> None:
     assert sorted(sent) == sorted(await far.arrived())
 
 
+async def test_closing_that_is_cut_short_leaves_every_message_its_outcome_and_makes_no_copy(opener: Opener) -> None:
+    async with opener(Wish(alone=True)) as far:
+        first = Window([far.silent(0), *(far.good(number) for number in range(1, 20))])
+        far.channel.send(first)
+        assert await first.wait(PATIENCE_S, left=1)
+        behind = Window([far.good(number) for number in range(100, 300)])
+        far.channel.send(behind)
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(far.channel.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with suppress(asyncio.CancelledError):
+            await closing
+        outcomes = [*first.drain(), *((20 + index, outcome) for index, outcome in behind.drain())]
+        verdicts = {index: outcome.verdict for index, outcome in outcomes}
+        assert len(outcomes) == len(verdicts) == 220
+        assert [verdicts[index] for index in range(20)] == [Verdict.UNKNOWN] + [Verdict.SENT] * 19
+        await far.channel.aclose()
+        arrived = Counter(await far.arrived())
+        for index, message in enumerate([*first.messages, *behind.messages]):
+            assert arrived[far.address(message)] in _copies(verdicts[index])
+
+
+def _copies(verdict: Verdict) -> range:
+    """How many copies of a message the other side may have."""
+    return {Verdict.SENT: range(1, 2), Verdict.UNKNOWN: range(2)}.get(verdict, range(1))
+
+
+async def test_a_message_that_is_broken_off_was_not_sent_or_is_unknown_where_nobody_can_tell(far: FarSide) -> None:
+    messages = [far.good(number) for number in range(1, 21)]
+    assert [one.verdict for one in await outcomes_of(far.channel, [far.good(0)])] == [Verdict.SENT]
+    far.line.is_breaking_off = True
+    verdicts = [outcome.verdict for outcome in await outcomes_of(far.channel, messages)]
+    assert set(verdicts) <= {Verdict.RETRY, Verdict.UNKNOWN}
+    assert (Verdict.UNKNOWN in verdicts) is not far.tells_broken_off
+    far.line.is_breaking_off = False
+    again = [message for message, verdict in zip(messages, verdicts, strict=True) if verdict is Verdict.RETRY]
+    await sent_in_the_end(far.channel, again)
+    arrived = Counter(await far.arrived())
+    for message, verdict in zip(messages, verdicts, strict=True):
+        assert arrived[far.address(message)] in ([1] if message in again else _copies(verdict))
+
+
+async def test_who_says_that_we_are_too_fast_is_told_less_often_and_gets_everything_once(opener: Opener) -> None:
+    async with opener(Wish(alone=True, per_second=10)) as far:
+        messages = [far.good(number) for number in range(30)]
+        await sent_in_the_end(far.channel, messages)
+        assert sorted(await far.arrived()) == sorted(far.address(message) for message in messages)
+        # Asked again and again at full speed, it would say so hundreds of times.
+        assert 0 < await far.too_fast() <= 4 * len(messages)
+
+
+async def sent_in_the_end(channel: Channel[Any], messages: Sequence[Any]) -> None:
+    """Sends what comes back for a later try at once, until nothing does."""
+    async with asyncio.timeout(2 * PATIENCE_S):
+        while messages:
+            outcomes = await outcomes_of(channel, messages)
+            assert {outcome.verdict for outcome in outcomes} <= {Verdict.SENT, Verdict.RETRY}
+            messages = [
+                one for one, outcome in zip(messages, outcomes, strict=True) if outcome.verdict is Verdict.RETRY
+            ]
+            await asyncio.sleep(0.02)
+
+
 def test_the_same_holds_on_uvloop(opener: Opener) -> None:
     async def story() -> None:
-        async with opener(alone=True) as far_side:
+        async with opener(Wish(alone=True)) as far_side:
             await _each_fate(far_side)
-        async with opener() as far_side:
+        async with opener(Wish()) as far_side:
             await _closing(far_side)
 
     uvloop.run(story())

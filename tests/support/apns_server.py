@@ -25,6 +25,7 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, RequestReceived, StreamEnded
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
+from tests.support.allowance import Allowance
 from tests.support.apns_rules import STATUS_OF, header_fault, payload_fault
 
 from clarion.adapters.channels.push.framing import RepeatingEncoder, varying
@@ -74,8 +75,12 @@ class ApnsServer:
     max_streams: int = 1000
     window: int = 2**20
     port: int = 0
+    url: str = ""
+    """What a sender calls."""
     keeps: bool = True
     """Whether arrivals are kept whole, or only counted."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """What is beyond it is told `ServiceUnavailable`."""
     fates: dict[str, Fate] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
@@ -87,15 +92,11 @@ class ApnsServer:
     clock: Any = time.time
     _listener: asyncio.Server | None = None
 
-    @property
-    def url(self) -> str:
-        """What a sender calls."""
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
-
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -125,6 +126,8 @@ class ApnsServer:
         if fault:
             self.complaints.append(f"{fault}: {headers} {body[:200]!r}")
             return fault
+        if self.allowance.is_used_up():
+            return "ServiceUnavailable"
         fate = self.fates.get(path[1], "BadDeviceToken" if set(path[1]) == {"0"} else "")
         return fate if isinstance(fate, str) else ""
 

@@ -107,7 +107,7 @@ class FcmServer(StandIn):
         if fault := _fault(message):
             self.complaints.append(f"{fault}: {message}")
             return _error("INVALID_ARGUMENT", fault)
-        fate = self.fates.get(message["token"])
+        fate = "QUOTA_EXCEEDED" if self.allowance.is_used_up() else self.fates.get(message["token"])
         if isinstance(fate, str) and fate in STATUS_OF:
             response = _error(fate, f"the message of {fate}")
             if self.retry_after:

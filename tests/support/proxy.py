@@ -1,18 +1,15 @@
 """A TCP proxy for tests: a far-away relay, a cut line, a reset, a line that went silent.
 
-In a test: `async with Proxy(sink.port, fault=Fault(delay_s=0.01)) as proxy`, and connect to `proxy.port`. As a process:
-`python -m tests.support.proxy --to PORT --delay-ms 10` prints its port as the first line. A fault strikes what comes
-from the client; the delay holds for both ways. Where next: `sink_script` for what a server does wrong by itself.
+In a test: `async with Proxy(sink.port, fault=Fault(delay_s=0.01)) as proxy`, and connect to `proxy.port`. A fault
+strikes what comes from the client; the delay holds for both ways. Where next: `sink_script` for what a server does
+wrong by itself.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import signal
 import socket
 import struct
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,6 +53,8 @@ class Proxy:
         self.port = 0
         self.connections = 0
         self.strikes = 0
+        self.is_breaking_off = False
+        """While it is, all but the last byte of what a client writes next arrives, and the line breaks."""
         self.lines: set[Line] = set()
         self._to = to
         self._choose = choose
@@ -118,16 +117,15 @@ class Line:
         self._patterns = 0
         self._tail = b""
         self.is_broken = False
-        client.transport.pause_reading()
 
     def join(self, server: _End) -> None:
         """Connects the two ends once the server has answered the call."""
         self._server = server
         client, fault = self._client, self._fault
-        is_plain = fault.after_bytes is None and fault.after_pattern is None
-        _Way(self, client, server, fault.delay_s, self._pass if is_plain else self._watch)
+        _Way(self, client, server, fault.delay_s, self._watch)
         _Way(self, server, client, fault.delay_s, self._pass)
-        client.transport.resume_reading()
+        for data in client.early:
+            client.on_data(data)
 
     def break_(self, strike: Strike) -> None:
         """Breaks the line as told."""
@@ -162,6 +160,8 @@ class Line:
         return data[:end]
 
     def _struck_at(self, data: bytes) -> int | None:
+        if self._proxy.is_breaking_off:
+            return len(data) - 1
         before, self._seen = self._seen, self._seen + len(data)
         limit, pattern = self._fault.after_bytes, self._fault.after_pattern
         if limit is not None and self._seen >= limit:
@@ -184,7 +184,9 @@ class _End(asyncio.Protocol):
 
     def __init__(self, made: Callable[[_End], None]) -> None:
         self._made = made
-        self.on_data: Callable[[bytes], None] = lambda _data: None
+        self.early: list[bytes] = []
+        """What came before the other end was there."""
+        self.on_data: Callable[[bytes], None] = self.early.append
         self.on_end: Callable[[], None] = lambda: None
         self.on_pause: Callable[[], None] = lambda: None
         self.on_resume: Callable[[], None] = lambda: None
@@ -207,6 +209,8 @@ class _End(asyncio.Protocol):
 
     def reset(self) -> None:
         """Drops the connection so that the other side sees a reset and nothing that was on its way."""
+        if self.transport.is_closing():
+            return
         raw = self.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
@@ -269,31 +273,3 @@ class _Way:
     def _resume(self) -> None:
         if not self._source.transport.is_closing():
             self._source.transport.resume_reading()
-
-
-async def _serve(options: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Proxy(options.to, fault=Fault(delay_s=options.delay_ms / 1000)) as proxy:
-        print(proxy.port, flush=True)
-        await stop.wait()
-
-
-def main() -> int:
-    """Runs the proxy as a process until SIGTERM."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--to", type=int, required=True, help="the loopback port behind it")
-    parser.add_argument("--delay-ms", type=float, default=0, help="one way; an answer comes twice as much later")
-    options = parser.parse_args()
-    if sys.platform == "win32":
-        asyncio.run(_serve(options))
-    else:
-        import uvloop  # noqa: PLC0415 - absent on Windows
-
-        uvloop.run(_serve(options))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

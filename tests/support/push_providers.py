@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -60,6 +60,11 @@ def push(token: str, seq: int = 1, **changed: Any) -> WirePush:
     return plain._replace(**changed)
 
 
+def apns_settings(server: ApnsServer) -> Apns:
+    """The settings of a sender there."""
+    return Apns(app="test", topic=server.topic, team_id=server.team_id, key_id=server.key_id, base_url=server.url)
+
+
 @asynccontextmanager
 async def apns(
     key: ec.EllipticCurvePrivateKey | None = None,
@@ -73,20 +78,9 @@ async def apns(
     """A stand-in for APNs, and a channel to it with the right key."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     async with ApnsServer(key.public_key(), **server) as far_side:
-        settings = Apns(
-            app="test",
-            topic=far_side.topic,
-            team_id=far_side.team_id,
-            key_id=far_side.key_id,
-            base_url=far_side.url,
-            max_connections=max_connections,
-            ca_file=ca_file,
-        )
-        channel = ApnsChannel(settings, private_key or pem(key), timeouts=timeouts)
-        try:
+        settings = replace(apns_settings(far_side), max_connections=max_connections, ca_file=ca_file)
+        async with aclosing(ApnsChannel(settings, private_key or pem(key), timeouts=timeouts)) as channel:
             yield far_side, channel
-        finally:
-            await channel.aclose()
 
 
 @asynccontextmanager
@@ -95,11 +89,9 @@ async def fcm(
 ) -> AsyncIterator[tuple[FcmServer, HttpChannel[WirePush]]]:
     """A stand-in for FCM, and a channel to it with the right key."""
     async with FcmServer(**server) as far_side:
-        channel = open_fcm(far_side.provider, private_key or far_side.secrets["privateKey"], timeouts)
-        try:
+        key = private_key or far_side.secrets["privateKey"]
+        async with aclosing(open_fcm(far_side.provider, key, timeouts)) as channel:
             yield far_side, channel
-        finally:
-            await channel.aclose()
 
 
 @asynccontextmanager
@@ -109,12 +101,9 @@ async def web_push(
     """A stand-in for browsers and their push service, and a channel to it with the right key."""
     tls = certificates.server_context()
     async with WebPushServer(tls=tls, ca_file=str(certificates.ca_file)) as far_side:
-        provider = replace(far_side.provider, **settings)
-        channel = open_web_push(provider, private_key or far_side.secrets["privateKey"], timeouts)
-        try:
+        key = private_key or far_side.secrets["privateKey"]
+        async with aclosing(open_web_push(replace(far_side.provider, **settings), key, timeouts)) as channel:
             yield far_side, channel
-        finally:
-            await channel.aclose()
 
 
 def to_browser(subscription: WebSubscription, seq: int = 1, **changed: Any) -> WirePush:

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from tests.support.allowance import Allowance
+from tests.support.patience import PATIENCE_S
 from tests.support.sink_connection import SinkConnection
 from tests.support.sink_null import NullConnection, NullCounter
 from tests.support.sink_wire import SinkWire
@@ -72,7 +74,10 @@ class Sink:
         tls: ssl.SSLContext | None = None,
         log: int | None = None,
         keep_data: bool = True,
+        allowance: Allowance | None = None,
     ) -> None:
+        self.allowance = allowance or Allowance()
+        """A MAIL beyond it is answered 421, and the connection closed."""
         self.manners = manners or Manners()
         self.tls = tls
         self.accepted: list[Acceptance] = []
@@ -124,12 +129,12 @@ class Sink:
             if len(self.accepted) >= count:
                 event.set()
 
-    async def wait_accepted(self, count: int, patience_s: float = 10.0) -> None:
+    async def wait_accepted(self, count: int) -> None:
         """Waits until at least `count` messages are accepted."""
         event = asyncio.Event()
         self._waiters.append((count, event))
         if len(self.accepted) < count:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(PATIENCE_S):
                 await event.wait()
 
     def hold(self) -> None:
@@ -144,9 +149,9 @@ class Sink:
         for answer in held:
             answer()
 
-    async def wait_deserted(self, patience_s: float = 10.0) -> None:
+    async def wait_deserted(self) -> None:
         """Waits until no client is connected."""
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(PATIENCE_S):
             while self.open_connections:
                 await asyncio.wait([connection.gone for connection in self.open_connections])
 

@@ -144,6 +144,8 @@ class SinkConnection(SinkWire):
             self._say(b"501 5.5.4 syntax\r\n")
         elif self._done == self._manners.messages_per_connection:
             self._hang_up(b"421 4.7.0 enough for one connection\r\n")
+        elif self._sink.allowance.is_used_up():
+            self._hang_up(b"421 4.7.0 too many messages, slow down\r\n")
         elif (trouble := self._trouble_with(found)) is not None:
             self._say(trouble)
         elif not self._act(read_script(found[1]), "mail"):

@@ -54,7 +54,7 @@ class BirdStandIn(StandIn):
             return web.json_response({"data": []})
         said = json.loads(asked.body)
         messages = said if asked.path.endswith("/batches") else [said]
-        fates = {fate_of(message["to"]) for message in messages}
+        fates = {self.fate(message["to"]) for message in messages}
         name = asked.headers["Idempotency-Key"]
         if name in self.answered:
             return self._again(asked.body, fates, *self.answered[name])
@@ -138,14 +138,15 @@ class AwsStandIn(StandIn):
         assert asked.headers["X-Amz-Target"] == "PinpointSMSVoiceV2.SendTextMessage"
         if said.get("DryRun"):
             return web.json_response({"MessageId": str(uuid.uuid4())})
-        match fate_of(said["DestinationPhoneNumber"]):
+        fate = self.fate(said["DestinationPhoneNumber"])
+        match fate:
             case Fate.WRONG_NUMBER:
                 return self._error(400, "ValidationException", "INVALID_PARAMETER")
             case Fate.OPTED_OUT:
                 return self._error(400, "ConflictException", "DESTINATION_PHONE_NUMBER_OPTED_OUT")
             case Fate.THROTTLED:
                 return self._error(400, "ThrottlingException", "")
-        if odd := await self.odd(fate_of(said["DestinationPhoneNumber"])):
+        if odd := await self.odd(fate):
             return odd
         taken = self.take(said["DestinationPhoneNumber"], said["MessageBody"], said["Context"]["delivery"])
         return web.json_response({"MessageId": taken.name})
@@ -198,7 +199,7 @@ class SignedStandIn(StandIn):
         return web.json_response({"results": results})
 
     def _result(self, message: Mapping[str, Any]) -> dict[str, str]:
-        match fate_of(message["to"]):
+        match self.fate(message["to"]):
             case Fate.WRONG_NUMBER:
                 return {"status": "rejected", "reason": "address_unknown", "detail": "no such number"}
             case Fate.OPTED_OUT:

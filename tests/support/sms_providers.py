@@ -20,7 +20,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.support.sms_batch_providers import AwsStandIn, BirdStandIn, SignedStandIn
-from tests.support.sms_stand_in import Asked, Fate, StandIn, fate_of
+from tests.support.sms_stand_in import Asked, Fate, StandIn
 
 from clarion.adapters.channels.ground import Ground, NoInbox
 from clarion.adapters.channels.http import Timeouts
@@ -73,14 +73,15 @@ class TwilioStandIn(StandIn):
         to, text = form["To"], form["Body"]
         callback = form.get("StatusCallback", "")
         self.callback_urls.append(callback)
-        match fate_of(to):
+        fate = self.fate(to)
+        match fate:
             case Fate.WRONG_NUMBER:
                 return self._refusal(21211, f"The 'To' number {to} is not a valid phone number.")
             case Fate.OPTED_OUT:
                 return self._refusal(21610, "Attempt to send to unsubscribed recipient")
             case Fate.THROTTLED:
                 return self.throttled({"code": 20429, "message": "Too Many Requests", "status": 429})
-        if odd := await self.odd(fate_of(to)):
+        if odd := await self.odd(fate):
             return odd
         taken = self.take(to, text, callback.rpartition("delivery=")[2])
         return web.json_response({"sid": taken.name, "status": "queued", "error_code": None}, status=201)
@@ -126,14 +127,15 @@ class VonageStandIn(StandIn):
         assert said["channel"] == "sms"
         assert not said["to"].startswith("+")
         self.callback_urls.append(said.get("webhook_url", ""))
-        match fate_of(said["to"]):
+        fate = self.fate(said["to"])
+        match fate:
             case Fate.WRONG_NUMBER:
                 return self._problem(422, "1170", "Invalid or Missing Msisdn Param")
             case Fate.OPTED_OUT:
                 return self._problem(422, "1240", "Illegal Number")
             case Fate.THROTTLED:
                 return self.throttled({"type": "https://developer.vonage.com/api-errors/messages#1000"})
-        if odd := await self.odd(fate_of(said["to"])):
+        if odd := await self.odd(fate):
             return odd
         taken = self.take(f"+{said['to']}", said["text"], said["client_ref"])
         return web.json_response({"message_uuid": taken.name}, status=202)

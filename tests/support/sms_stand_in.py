@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from aiohttp import web
+from tests.support.allowance import Allowance
 
 from clarion.domain.providers.provider import Provider
 
@@ -85,6 +86,8 @@ class StandIn:
     most_at_once: int = 0
     held: asyncio.Event | None = None
     """While it is there and not set, no request is answered."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """What is beyond it has the fate `THROTTLED`."""
     callback_urls: list[str] = field(default_factory=list)
     url: str = ""
     tls: ssl.SSLContext | None = None
@@ -150,6 +153,10 @@ class StandIn:
     async def act(self, asked: Asked) -> web.StreamResponse:
         """Does what the request asks for."""
         raise AssertionError(asked)
+
+    def fate(self, to: str) -> Fate:
+        """What happens to one message for a number; asked once for each message."""
+        return Fate.THROTTLED if self.allowance.is_used_up() else fate_of(to)
 
     def throttled(self, body: Mapping[str, Any]) -> web.Response:
         """429, with what `retry_after` says."""

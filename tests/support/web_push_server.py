@@ -101,7 +101,7 @@ class WebPushServer(StandIn):
         endpoint = self.url + asked.path
         if endpoint not in self._browsers:
             return web.Response(status=404)
-        fate = self.fates.get(endpoint)
+        fate = 429 if self.allowance.is_used_up() else self.fates.get(endpoint)
         if isinstance(fate, int):
             headers = {"Retry-After": self.retry_after} if self.retry_after else {}
             return web.Response(status=fate, text=self.words.get(fate, ""), headers=headers)

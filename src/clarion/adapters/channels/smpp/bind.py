@@ -162,16 +162,21 @@ class Bind:
         """Takes PDUs in order, then writes as many messages as were answered."""
         now = self._loop.time()
         self._heard_at = now - self._late_s
-        took = 0
+        took, refused = 0, set[int]()
         for unit in units:
             if unit.command == pdu.SUBMIT_SM_RESP:
                 if self.in_flight.answer(unit):
-                    took += not unit.status
-                    self._note(unit.status, now)
+                    if unit.status:
+                        refused.add(unit.status)
+                    else:
+                        took += 1
             else:
                 self._on_other(unit, now)
         if took:
             self._owner.slowing.took(took, now)
+        # The pace that was too fast is that of all that was taken.
+        for status in refused:
+            self._note(status, now)
         if self._retires:
             self._leave_if_done()
         else:

@@ -35,6 +35,7 @@ _MESSAGES_PER_NEW_CONNECTION = 4
 """A connection is opened for so many waiting messages: a handshake costs the relay more than a short wait."""
 
 _FIRST = Outcome.retry(Reason.CONNECTION_FAILED, "no connection yet")
+_ENDED = Outcome.retry(Reason.CONNECTION_LOST, "not sent: the server ends connections before it takes a message")
 _STALLED = Outcome.retry(Reason.CONNECTION_FAILED, "not sent: every connection waits for an answer")
 
 
@@ -134,6 +135,9 @@ class SmtpChannel:
         self._moved_at = self._now()
         if exchange in self._idle:
             self._idle.remove(exchange)
+        elif not exchange.finished:
+            # Let in and not let work, as by a server that says 421 to each MAIL: the next one knocks later.
+            self._knocking.failed(_ENDED, self._moved_at)
         if self._closing:
             self._empty.set()
         else:
@@ -171,7 +175,6 @@ class SmtpChannel:
             # A surprise is reported by the loop, but must cost a pause like any failure: the next try comes at once.
             self._note_failure(Outcome.retry(Reason.CONNECTION_FAILED, f"no connection: {type(fault).__name__}"))
             raise
-        self._knocking.worked()
         is_far = can.chunking and can.pipelining and connection.round_trip_s > self._timeouts.far
         kind = ChunkedExchange if is_far and self._sends_ahead else Exchange
         limit = self._relay.max_messages_per_connection
@@ -229,6 +232,7 @@ class SmtpChannel:
         if finished != self._finished_seen:
             self._finished_seen = finished
             self._moved_at = now
+            self._knocking.worked()
         if self._exchanges:
             patience, outcome = self._timeouts.stalled, _STALLED
         else:
