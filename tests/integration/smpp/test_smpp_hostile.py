@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
-from tests.support.texts import BRISK, number, sent_through, smpp, sms
+from tests.support.patience import PATIENCE_S
+from tests.support.texts import PATIENT, number, sent_through, smpp, sms
 
 from clarion.adapters.channels.smpp import pdu
 from clarion.adapters.channels.smpp.pdu import Pdu, Reader, unit
 from clarion.domain.outcome import Reason, Verdict
+
+STRANGE = replace(PATIENT, leave=0.3)
+"""None of these centres takes leave."""
 
 
 class Far:
@@ -116,7 +121,7 @@ async def test_a_session_that_ends_as_it_begins_is_followed_by_another() -> None
         (sequence,) = await far.submits(1)
         far.say(took(sequence))
 
-    async with centre(story) as port, smpp(port) as channel:
+    async with centre(story) as port, smpp(port, timers=STRANGE) as channel:
         channel.stay()
         while sessions < 4:
             await asyncio.sleep(0.01)
@@ -125,7 +130,8 @@ async def test_a_session_that_ends_as_it_begins_is_followed_by_another() -> None
 
 @pytest.mark.parametrize("story", [_silent, _babbling, _hanging_up, _not_acknowledging, _dropping])
 async def test_who_cannot_be_bound_to_is_sent_nothing(story: Callable[[Far], Awaitable[None]]) -> None:
-    async with centre(story) as port, smpp(port) as channel:
+    timers = replace(STRANGE, unreachable=1.0)
+    async with centre(story) as port, smpp(port, timers=timers) as channel:
         (outcome,) = await sent_through(channel, [sms(number(1))])
         # Bound and cut off at once, the message may have been on its way.
         allowed = {Verdict.RETRY, Verdict.UNKNOWN} if story is _dropping else {Verdict.RETRY}
@@ -140,7 +146,7 @@ async def test_answers_in_any_order_twice_and_to_nothing_find_their_messages() -
         far.say(took(999_999) + took(third, "c") + took(third, "x") + unit(pdu.SUBMIT_SM_RESP, first, status=0x0B))
         far.say(unit(pdu.GENERIC_NACK, second, status=0x03))
 
-    async with centre(story) as port, smpp(port) as channel:
+    async with centre(story) as port, smpp(port, timers=STRANGE) as channel:
         outcomes = await sent_through(channel, [sms(number(n)) for n in range(3)])
     assert [one.verdict for one in outcomes] == [Verdict.FAILED, Verdict.FAILED, Verdict.SENT]
     assert outcomes[2].refs == ("c",)
@@ -152,7 +158,7 @@ async def test_an_answer_without_an_id_is_sent_and_has_no_name() -> None:
         for sequence in await far.submits(2):
             far.say(unit(pdu.SUBMIT_SM_RESP, sequence, b"" if sequence % 2 else b"\0"))
 
-    async with centre(story) as port, smpp(port) as channel:
+    async with centre(story) as port, smpp(port, timers=STRANGE) as channel:
         outcomes = await sent_through(channel, [sms(number(n)) for n in range(2)])
     assert [(one.verdict, one.refs) for one in outcomes] == [(Verdict.SENT, ())] * 2
 
@@ -173,7 +179,7 @@ async def test_what_was_written_when_sense_ended_is_unknown(end: bytes) -> None:
         far.say(took(first))
         far.say(end)
 
-    async with centre(story) as port, smpp(port) as channel:
+    async with centre(story) as port, smpp(port, timers=replace(STRANGE, response=2.0)) as channel:
         outcomes = await sent_through(channel, [sms(number(n)) for n in range(2)])
     assert [(one.verdict, one.reason) for one in outcomes] == [
         (Verdict.SENT, None),
@@ -188,7 +194,7 @@ async def test_a_message_refused_for_want_of_a_bind_goes_over_a_new_one_later() 
         far.say(unit(pdu.SUBMIT_SM_RESP, sequence, status=0x04))
         assert not await far.submits(1), "the session is over"
 
-    async with centre(story) as port, smpp(port) as channel:
+    async with centre(story) as port, smpp(port, timers=STRANGE) as channel:
         (outcome,) = await sent_through(channel, [sms(number(1))])
     assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.CONNECTION_LOST)
 
@@ -203,7 +209,7 @@ async def test_of_a_long_message_no_part_is_left_behind_when_the_window_is_narro
             written.append(sequence)
             far.say(took(sequence, str(sequence)))
 
-    async with centre(story) as port, smpp(port, window=1) as channel:
+    async with centre(story) as port, smpp(port, timers=STRANGE, window=1) as channel:
         (outcome,) = await sent_through(channel, [sms(number(1), "x" * 600)])
     assert outcome.verdict is Verdict.SENT
     assert len(outcome.refs) == len(written) == 4
@@ -226,7 +232,7 @@ async def test_a_session_lost_between_parts_sends_the_rest_over_the_next() -> No
             (sequence,) = await far.submits(1)
             far.say(took(sequence, f"{len(sessions)}"))
 
-    async with centre(story) as port, smpp(port, window=1) as channel:
+    async with centre(story) as port, smpp(port, timers=STRANGE, window=1) as channel:
         (outcome,) = await sent_through(channel, [sms(number(1), "x" * 600)])
     assert outcome.verdict is Verdict.SENT
     assert set(outcome.refs) == {"1", "2"}
@@ -237,7 +243,7 @@ async def test_a_closing_channel_waits_no_longer_than_it_says() -> None:
     async def story(far: Far) -> None:
         await far.bound()
 
-    async with centre(story) as port, smpp(port) as channel:
+    async with centre(story) as port, smpp(port, timers=replace(STRANGE, drain=0.5)) as channel:
         channel.stay()
-        async with asyncio.timeout(BRISK.drain + BRISK.leave + 20):
+        async with asyncio.timeout(PATIENCE_S):
             await channel.aclose()

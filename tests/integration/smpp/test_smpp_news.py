@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from tests.support.smpp_server.centre import Centre
 from tests.support.texts import PATIENT, Tray, number, sent_through, smpp, sms
@@ -14,7 +15,7 @@ from clarion.domain.providers.smpp import Notation
 async def test_receipts_are_acknowledged_once_stored(centre: Centre) -> None:
     await centre.set(receipts="DELIVRD", receiptStates={"492": "UNDELIV"}, ids="hex")
     tray = Tray()
-    async with smpp(centre.port, tray, PATIENT, answer_ids=Notation.HEX, receipt_ids=Notation.DECIMAL) as channel:
+    async with smpp(centre.port, tray, answer_ids=Notation.HEX, receipt_ids=Notation.DECIMAL) as channel:
         outcomes = await sent_through(channel, [sms(number(n, "+491")) for n in range(100)] + [sms("+49212345678")])
         await tray.until(101)
         assert {one.ref for one in tray.receipts} == {outcome.refs[0] for outcome in outcomes}
@@ -30,7 +31,7 @@ async def test_receipts_are_acknowledged_once_stored(centre: Centre) -> None:
 
 async def test_what_people_write_is_read_by_its_coding(centre: Centre) -> None:
     tray = Tray()
-    async with smpp(centre.port, tray, PATIENT) as channel:
+    async with smpp(centre.port, tray) as channel:
         channel.stay()
         await centre.until("open", 1)
         people = {"source_addr": "4915112345678", "source_addr_ton": 1, "destination_addr": "12345"}
@@ -49,7 +50,7 @@ async def test_what_people_write_is_read_by_its_coding(centre: Centre) -> None:
 async def test_parts_of_a_message_are_put_together_or_kept_alone(centre: Centre) -> None:
     tray = Tray()
     people = {"source_addr": "4915112345678", "source_addr_ton": 1, "destination_addr": "12345", "esm_class": 0x40}
-    async with smpp(centre.port, tray) as channel:
+    async with smpp(centre.port, tray, replace(PATIENT, assemble=0.3)) as channel:
         channel.stay()
         await centre.until("open", 1)
         # The commands of the centre come one by one, so the parts go out by hand.

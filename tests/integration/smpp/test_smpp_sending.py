@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.support.patience import PATIENCE_S
 from tests.support.smpp_server.centre import Centre
-from tests.support.texts import BRISK, PATIENT, number, sent_through, smpp, sms
+from tests.support.texts import PATIENT, number, sent_through, smpp, sms
 
-from clarion.adapters.channels.smpp import Timers
 from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.domain.providers.smpp import Concatenation
@@ -20,7 +20,7 @@ LONG = "{}: " + "one text in three parts, " * 15
 
 
 async def test_every_message_is_submitted_once_and_named(centre: Centre) -> None:
-    async with smpp(centre.port, timers=PATIENT, window=20, max_connections=3) as channel:
+    async with smpp(centre.port, window=20, max_connections=3) as channel:
         windows = [Window([sms(number(n), f"Hello {n}") for n in range(at, at + 200)]) for at in range(0, 2000, 200)]
         for window in windows:
             channel.send(window)
@@ -38,7 +38,7 @@ async def test_each_fate_is_told_apart_and_touches_no_other_message(centre: Cent
     await centre.set(
         fates={"491": {"status": 0x0B}, "492": {"status": 0x08}, "493": {"silent": True}, "494": {"status": 0x433}}
     )
-    async with smpp(centre.port) as channel:
+    async with smpp(centre.port, timers=replace(PATIENT, response=5.0)) as channel:
         outcomes = await sent_through(channel, [sms(f"+4{n}15112345678") for n in (90, 91, 92, 90, 93, 94, 90)])
     assert [(one.verdict, one.reason) for one in outcomes] == [
         (Verdict.SENT, None),
@@ -53,15 +53,15 @@ async def test_each_fate_is_told_apart_and_touches_no_other_message(centre: Cent
 
 
 async def test_a_centre_that_is_too_slow_is_given_less_at_a_time(centre: Centre) -> None:
-    await centre.set(perSecond=400)
-    async with smpp(centre.port, timers=PATIENT) as channel:
-        first = await sent_through(channel, [sms(number(n)) for n in range(500)])
+    await centre.set(perSecond=100)
+    async with smpp(centre.port) as channel:
+        first = await sent_through(channel, [sms(number(n)) for n in range(300)])
         assert channel.slowing.rate is not None
         throttled = [one for one in first if one.verdict is not Verdict.SENT]
         assert {(one.verdict, one.reason) for one in throttled} == {(Verdict.RETRY, Reason.THROTTLED)}
         # With half the window and half the pace nearly everything is taken.
-        later = await sent_through(channel, [sms(number(n)) for n in range(500, 800)])
-    assert sum(one.verdict is Verdict.SENT for one in later) > 250
+        later = await sent_through(channel, [sms(number(n)) for n in range(300, 400)])
+    assert sum(one.verdict is Verdict.SENT for one in later) > 75
     assert (await centre.counts())["most"] == 1
 
 
@@ -94,8 +94,7 @@ async def test_the_rest_of_a_message_follows_when_the_centre_takes_it(centre: Ce
 @pytest.mark.parametrize(("status", "reason"), [(0x0B, Reason.ADDRESS_REJECTED), (0x14, Reason.MESSAGE_REJECTED)])
 async def test_a_partly_taken_message_has_failed_and_says_so(centre: Centre, status: int, reason: Reason) -> None:
     await centre.set(fates={"491": {"status": status, "skip": 1}})
-    timers = Timers(**{name: getattr(BRISK, name) for name in BRISK.__slots__} | {"remainder": 0.3})
-    async with smpp(centre.port, timers=timers) as channel:
+    async with smpp(centre.port, timers=replace(PATIENT, remainder=0.3)) as channel:
         (outcome,) = await sent_through(channel, [sms("+49112345678", LONG.format(1))])
     assert (outcome.verdict, outcome.reason, outcome.refs) == (Verdict.FAILED, reason, ())
     assert outcome.reply.startswith("1 of 3 parts taken: ESME_")
@@ -106,7 +105,7 @@ async def test_a_killed_session_leaves_nobody_lost_and_at_most_a_window_uncertai
     await centre.set(delayMs=5)
     outcomes: dict[str, Outcome] = {}
     open_: list[WireSms] = [sms(number(n)) for n in range(3000)]
-    async with smpp(centre.port, timers=PATIENT, window=50) as channel:
+    async with smpp(centre.port, window=50) as channel:
 
         async def kill() -> None:
             for killed in range(1, 6):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from tests.support.certificates import make_certificates
@@ -39,14 +40,15 @@ async def test_a_probe_binds_and_leaves(centre: Centre) -> None:
 
 async def test_a_centre_that_allows_one_session_gets_everything_over_that_one(centre: Centre) -> None:
     await centre.set(binds=1)
-    async with smpp(centre.port, timers=PATIENT, max_connections=4, window=10) as channel:
+    async with smpp(centre.port, max_connections=4, window=10) as channel:
         outcomes = await sent_through(channel, [sms(number(n)) for n in range(500)])
     assert {one.verdict for one in outcomes} == {Verdict.SENT}
     assert (await centre.counts())["binds"] == 1
 
 
 async def test_both_sides_ask_whether_the_other_is_there(centre: Centre) -> None:
-    async with smpp(centre.port) as channel:
+    timers = replace(PATIENT, enquire=0.3, alive=5.0, bind=3.0)
+    async with smpp(centre.port, timers=timers) as channel:
         channel.stay()
         await centre.until("open", 1)
         assert await centre.ask("ask", "enquire_link") == {"command": "enquire_link_resp", "status": 0}
@@ -60,7 +62,7 @@ async def test_both_sides_ask_whether_the_other_is_there(centre: Centre) -> None
 
 
 async def test_a_centre_that_ends_the_session_is_agreed_with_and_bound_to_again(centre: Centre) -> None:
-    async with smpp(centre.port, timers=PATIENT) as channel:
+    async with smpp(centre.port) as channel:
         assert (await sent_through(channel, [sms(number(1))]))[0].verdict is Verdict.SENT
         assert await centre.ask("ask", "unbind") == {"command": "unbind_resp", "status": 0}
         assert (await sent_through(channel, [sms(number(2))]))[0].verdict is Verdict.SENT
@@ -69,7 +71,7 @@ async def test_a_centre_that_ends_the_session_is_agreed_with_and_bound_to_again(
 
 async def test_nobody_gets_through_with_what_is_no_smpp(centre: Centre) -> None:
     tray = Tray()
-    async with smpp(centre.port, tray, PATIENT) as channel:
+    async with smpp(centre.port, tray) as channel:
         channel.stay()
         await centre.until("open", 1)
         cut = bytes.fromhex("0000001400000005000000000000000941424344")
@@ -86,19 +88,20 @@ async def test_tls_is_verified_and_never_done_without(tmp_path: Path) -> None:
     certificates = make_certificates(tmp_path)
     async with Centre(certificates) as secure:
         trusted = str(certificates.ca_file)
-        async with smpp(secure.port, timers=PATIENT, security=Security.TLS, ca_file=trusted) as channel:
+        async with smpp(secure.port, security=Security.TLS, ca_file=trusted) as channel:
             assert (await sent_through(channel, [sms(number(1))]))[0].verdict is Verdict.SENT
-        async with smpp(secure.port, timers=PATIENT, security=Security.TLS) as channel:
+        soon = replace(PATIENT, unreachable=5.0)
+        async with smpp(secure.port, timers=soon, security=Security.TLS) as channel:
             (outcome,) = await sent_through(channel, [sms(number(2))])
             assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.TLS_FAILED)
-        async with smpp(secure.port, timers=PATIENT, security=Security.TLS, ca_file="nowhere.pem") as channel:
+        async with smpp(secure.port, security=Security.TLS, ca_file="nowhere.pem") as channel:
             assert (await channel.probe()).reason is Reason.TLS_FAILED
         assert (await secure.counts())["taken"] == 1
 
 
 async def test_closing_settles_everything_and_unbinds(centre: Centre) -> None:
     await centre.set(delayMs=20)
-    async with smpp(centre.port, timers=PATIENT, window=50) as channel:
+    async with smpp(centre.port, window=50) as channel:
         window = Window([sms(number(n)) for n in range(500)])
         channel.send(window)
         await centre.until("taken", 1)
