@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -107,9 +108,10 @@ async def test_two_workers_together_keep_to_the_rate_of_a_sender(database: Postg
         made = await stage.build(database, stage.MANY[:150], port=sink.port, rate=50.0)
         for name in ("first", "second"):
             await workers.enter_async_context(working(database, database_url, name=name))
+        began = time.time()
         await made.start()
         await made.finished()
-        took_s = sink.accepted[-1].at - sink.accepted[0].at
+        took_s = sink.accepted[-1].at - began
     assert len(set(sink.recipients())) == len(sink.recipients()) == 150
     assert took_s >= 150 / 50 - 1, "faster than the rate, by more than the second that may be ahead"
 
@@ -122,11 +124,12 @@ async def test_two_workers_together_keep_to_the_rate_of_a_domain(database: Postg
         await limit(made, SenderDraft(domain_rates={"slow.example": 20.0}))
         for name in ("first", "second"):
             await workers.enter_async_context(working(database, database_url, name=name))
+        began = time.time()
         await made.start()
         await made.finished()
         slow = [one.at for one in sink.accepted if one.rcpt_to[0].endswith("@slow.example")]
     assert len(sink.accepted) == len(set(sink.recipients())) == 160
-    assert slow[-1] - slow[0] >= (80 - 21) / 20 - 1
+    assert slow[-1] - began >= (80 - 21) / 20 - 1
 
 
 async def test_recipients_of_other_domains_are_not_held_up_and_no_batch_is_held(

@@ -79,7 +79,8 @@ class Gale:
         """POSTs below the account, or to a page of its own when the path says so."""
         root = "" if path.startswith("/u/") else f"/v1/accounts/{self.scene.account_id.hex()}"
         sent_at = time.time()
-        reply = await self.http.post(root + path, **given)  # type: ignore[arg-type]
+        while (reply := await self.http.post(root + path, **given)).status_code == httpx.codes.SERVICE_UNAVAILABLE:  # type: ignore[arg-type]
+            await asyncio.sleep(0.1)  # it could not even begin, as the answer says
         answered = Answered(command, sent_at, time.time(), reply.status_code)
         self.answers.append(answered)
         return answered
