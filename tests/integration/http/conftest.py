@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -18,7 +19,9 @@ from tests.support.database import Databases
 from clarion.application.access import create_account, create_key
 from clarion.bootstrap import App, open_app
 from clarion.domain.access import Account, ApiKey, Permission
+from clarion.entrypoints.http import app as http_app
 from clarion.entrypoints.http.app import create_app
+from clarion.entrypoints.http.security import Pace
 from clarion.settings import Settings, load_settings
 
 
@@ -106,6 +109,12 @@ async def app(api_settings: Settings) -> AsyncIterator[App]:
 async def base_url(app: App) -> AsyncIterator[str]:
     async with serving(app) as url:
         yield url
+
+
+@pytest.fixture
+def _standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys win no room for requests by waiting, however long the machine takes."""
+    monkeypatch.setattr(http_app, "Pace", partial(Pace, clock=lambda: 0.0))
 
 
 @pytest.fixture

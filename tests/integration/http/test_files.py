@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.integration.http.conftest import Caller
 from tests.integration.http.test_tenancy import closed_port, freeze_all, furnish
+from tests.support.patience import PATIENCE_S
 
 from clarion.bootstrap import App
 from clarion.entrypoints.http.csv_cells import write_rows
@@ -63,7 +64,7 @@ async def test_an_upload_that_breaks_off_is_failed_and_its_key_free_again(caller
     headers = {**CSV, "Idempotency-Key": "file-2"}
     with pytest.raises(ConnectionError):
         await caller.post("/imports", content=broken(), headers=headers)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await states(caller) != ["failed"]:
             await asyncio.sleep(0.02)
     assert (await caller.post("/imports", content=b"email\na@b.example\n", headers=headers)).status_code == 202

@@ -203,6 +203,7 @@ async def test_health_is_told_without_a_key(anonymous: httpx.AsyncClient) -> Non
     assert (await anonymous.get("/health/ready")).json()["data"] == {"status": "ready"}
 
 
+@pytest.mark.usefixtures("_standing_clock")
 async def test_too_many_requests_are_answered_429_with_the_time_to_wait(api_settings: Settings) -> None:
     async with (
         open_app(replace(api_settings, requests_per_second=1)) as app,

@@ -15,6 +15,7 @@ from tests.integration.http.conftest import Caller, client_with, key_with, servi
 from tests.integration.http.test_campaigns import CAMPAIGN_FIELDS
 from tests.integration.http.test_envelope import assert_refused
 from tests.integration.http.test_tenancy import LETTER, closed_port
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Sink
 from tests.support.workers import working
 
@@ -117,7 +118,7 @@ async def test_row_6_a_completed_campaign_is_a_conflict(app: App, caller: Caller
     async with Sink() as sink, working(app.database, url.reveal()):
         campaign_id = await bounded(caller, sink.port, leads=1)
         await started(caller, campaign_id)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (await read(caller, campaign_id))["status"] != "completed":
                 await asyncio.sleep(0.02)
     assert_refused(await start(caller, campaign_id), 409, "CAMPAIGN_NOT_STARTABLE")
@@ -193,6 +194,7 @@ async def test_an_unknown_campaign_is_told_before_a_wrong_body_and_that_before_a
     assert_refused(await start(caller, campaign_id, json={"unheard": "of"}), 422, "VALIDATION_ERROR")
 
 
+@pytest.mark.usefixtures("_standing_clock")
 async def test_row_11_a_key_over_its_pace_changes_nothing(app: App, caller: Caller, closed_port: int) -> None:
     campaign_id = await bounded(caller, closed_port, leads=1)
     slow = dataclasses.replace(app.settings, requests_per_second=1)
@@ -216,12 +218,12 @@ async def test_row_12_a_start_while_the_sender_is_held_says_until_when_and_sends
     async with Sink() as sink:
         campaign_id = await bounded(caller, sink.port, leads=1)
         sender = (await read(caller, campaign_id))["senderId"]
-        assert (await caller.patch(f"/senders/{sender}", json={"ratePerSecond": 10})).status_code == 200
+        assert (await caller.patch(f"/senders/{sender}", json={"ratePerSecond": 4})).status_code == 200
         async with app.database.transaction() as tx:
             await tx.pace.book(caller.account.id, Id(bytes.fromhex(sender)), {"": 20}, 1.0)
         held = (await started(caller, campaign_id))["campaign"]["rateLimitedUntil"]
         until = datetime.fromisoformat(held)
-        assert timedelta() < until - datetime.now(UTC) < timedelta(seconds=3)
+        assert timedelta() < until - datetime.now(UTC) < timedelta(seconds=6)
         assert (await read(caller, campaign_id))["rateLimitedUntil"] == held
         async with working(app.database, url.reveal()):
             await sink.wait_accepted(1)

@@ -153,6 +153,7 @@ async def test_a_relay_that_does_not_answer_is_told_and_nothing_is_started(app: 
             await scene.started()
 
 
+@pytest.mark.usefixtures("_standing_clock")
 async def test_a_key_that_calls_too_often_is_told_when_to_come_back(app: App) -> None:
     slow = dataclasses.replace(app.settings, requests_per_second=1)
     async with open_app(slow) as slow_app, serving(slow_app) as url, domo(slow_app, url) as scene:

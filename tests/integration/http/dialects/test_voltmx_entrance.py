@@ -189,6 +189,7 @@ async def test_settings_give_a_prefix_applications_and_campaign_types(app: App, 
             assert (await elsewhere.get(LIST)).status_code == 404
 
 
+@pytest.mark.usefixtures("_standing_clock")
 async def test_a_caller_that_is_too_fast_is_told_to_wait(app: App, api_settings: Settings) -> None:
     settings = dataclasses.replace(api_settings, requests_per_second=1)
     async with serving(dataclasses.replace(app, settings=settings)) as url, volt(app, url) as scene:
