@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from tests.support.patience import PATIENCE_S
+from tests.support.serving import private_directory
 
 COMMAND = (sys.executable, "-m", "clarion.entrypoints.cli", "demo", "--folder")
 
@@ -26,13 +28,18 @@ def _processes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with private_directory() as place:
+        yield place / "the demo"
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
-    folder = tmp_path / "the demo"
+def test_an_interrupted_demo_leaves_no_process_behind(folder: Path, how: signal.Signals) -> None:
     demo = subprocess.Popen([*COMMAND, str(folder)], stdout=subprocess.PIPE, text=True)
     assert demo.stdout is not None
     while not demo.stdout.readline().startswith("API"):
-        assert demo.poll() is None
+        assert demo.poll() is None, "it ended before it had begun"
     assert len(_processes_of(folder)) > 3
     demo.send_signal(how)
     rest, _ = demo.communicate(timeout=PATIENCE_S)
@@ -41,11 +48,11 @@ def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, how: signa
     assert _processes_of(folder) == []
 
 
-def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    demo = subprocess.Popen([*COMMAND, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+def test_a_second_demo_in_the_same_folder_is_refused(folder: Path) -> None:
+    demo = subprocess.Popen([*COMMAND, str(folder)], stdout=subprocess.PIPE, text=True)
     assert demo.stdout is not None
     demo.stdout.readline()
-    second = subprocess.run([*COMMAND, str(tmp_path)], capture_output=True, text=True, check=False)
+    second = subprocess.run([*COMMAND, str(folder)], capture_output=True, text=True, check=False)
     demo.send_signal(signal.SIGINT)
     demo.communicate(timeout=PATIENCE_S)
     assert second.returncode == 1
