@@ -138,7 +138,8 @@ async def run(app: App, lanes: Collection[Lane], channels: Collection[ChannelNam
         )
         _collect_seldom()
         until_told(worker.stopping)
-        logger().info(Event.WORKER_STARTED, worker=worker.name, lanes=sorted(lanes), channels=sorted(channels))
+        sends = {"lanes": sorted(map(str, lanes)), "channels": sorted(map(str, channels))}
+        logger().info(Event.WORKER_STARTED, worker=worker.name, **sends)
         drained = await worker.run(settings.drain_seconds)
     logger().info(Event.WORKER_STOPPED, worker=worker.name, drained=drained)
     return 0 if drained else 1
