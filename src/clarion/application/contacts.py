@@ -22,7 +22,7 @@ from clarion.application.identities import keep_identities, lock_target, read_id
 from clarion.application.national_numbers import country_of
 from clarion.application.ports import Transaction
 from clarion.domain.contact import Attributes, Consent, Contact, ContactStatus
-from clarion.domain.errors import Invalid, NotFound, Problem
+from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id, new_id
 from clarion.rendering.addresses import AddressFault, email_key, parse_email
 
@@ -71,13 +71,17 @@ async def save_contact(tx: Transaction, *, account_id: Id, draft: ContactDraft) 
     """Creates the contact, or updates the one that `contact_id`, else its identities name, in the order of `identity`.
 
     The second value tells whether it was created. Runs in the caller's transaction. Safe to repeat because the
-    second call finds what the first one stored.
+    second call finds what the first one stored, also when both come at once.
 
     Raises:
         Invalid: with one problem per broken field rule, or when no identity is given.
         NotFound: `contact_id` names no contact of this account.
         Conflict: `CONTACT_ADDRESS_TAKEN` when another contact holds one of the identities.
     """
+    return await _save(tx, account_id, draft, is_again=False)
+
+
+async def _save(tx: Transaction, account_id: Id, draft: ContactDraft, *, is_again: bool) -> tuple[Contact, bool]:
     changes, attributes = await _checked(tx, account_id, draft)
     target = await lock_target(tx, account_id, draft.contact_id, changes)
     contact = keep_identities(target or _NOBODY, changes, is_named=draft.contact_id is not UNSET)
@@ -86,7 +90,12 @@ async def save_contact(tx: Transaction, *, account_id: Id, draft: ContactDraft) 
     contact = _with_attributes(contact, target, attributes)
     contact = dataclasses.replace(contact, consent=_consent(contact.consent, draft))
     if target is None:
-        saved = await tx.contacts.insert(account_id, dataclasses.replace(contact, id=new_id()))
+        try:
+            saved = await tx.contacts.insert(account_id, dataclasses.replace(contact, id=new_id()))
+        except Conflict:
+            if is_again:
+                raise
+            return await _save(tx, account_id, draft, is_again=True)  # made since it was looked for: now it is found
     else:
         saved = await tx.contacts.update(account_id, contact)
     if contact.identities != saved.identities:
