@@ -189,7 +189,10 @@ async def _contacts(
 
 
 async def _senders(tx: Transaction, account_id: Id, draft: CampaignDraft) -> tuple[dict[str, Any], list[Problem]]:
-    """The senders that the draft names, as fields of the campaign; each must be here and of its channel."""
+    """The senders that the draft names, as fields of the campaign; each must be here, of its channel, and stay."""
+    push = [] if draft.push_sender_ids is UNSET else draft.push_sender_ids[:PUSH_SENDERS_LIMIT]
+    texts = [text for text in (draft.sender_id, draft.sms_sender_id, *push) if isinstance(text, str)]
+    held = await tx.senders.hold(account_id, [sender_id for text in texts if (sender_id := parse_id(text))])
     named: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, said, field, channel in (
@@ -197,28 +200,23 @@ async def _senders(tx: Transaction, account_id: Id, draft: CampaignDraft) -> tup
         ("sms_sender_id", draft.sms_sender_id, "smsSenderId", ChannelName.SMS),
     ):
         if said is not UNSET:
-            named[name] = None if said is None else await _sender(tx, account_id, said, field, channel)
+            named[name] = None if said is None else _sender(held, said, field, channel)
     if draft.push_sender_ids is not UNSET:
         if len(draft.push_sender_ids) > PUSH_SENDERS_LIMIT:
             problems.append(Problem("pushSenderIds", "maxItems", f"at most {PUSH_SENDERS_LIMIT} senders"))
-        ids = draft.push_sender_ids[:PUSH_SENDERS_LIMIT]
-        found = [
-            await _sender(tx, account_id, said, f"pushSenderIds[{place}]", ChannelName.PUSH)
-            for place, said in enumerate(ids)
-        ]
+        found = [_sender(held, said, f"pushSenderIds[{at}]", ChannelName.PUSH) for at, said in enumerate(push)]
         problems += [one for one in found if isinstance(one, Problem)]
         named["push_sender_ids"] = tuple(dict.fromkeys(found))
     return named, [*problems, *(one for one in named.values() if isinstance(one, Problem))]
 
 
-async def _sender(tx: Transaction, account_id: Id, said: str, field: str, channel: ChannelName) -> Id | Problem:
+def _sender(held: Mapping[Id, ChannelName], said: str, field: str, channel: ChannelName) -> Id | Problem:
     sender_id = parse_id(said)
-    sender = await tx.senders.get(account_id, sender_id) if sender_id else None
-    if sender is None:
+    if sender_id is None or sender_id not in held:
         return Problem(field, "exists", "there is no such sender")
-    if sender.channel is not channel:
-        return Problem(field, "channel", f"it sends {sender.channel}; choose a sender of {channel}")
-    return sender.id
+    if held[sender_id] is not channel:
+        return Problem(field, "channel", f"it sends {held[sender_id]}; choose a sender of {channel}")
+    return sender_id
 
 
 def storable(names: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """From a stored message to a compiled plan: the one place where a run's facts, its sender and its links meet.
 
-Used before a start (checks, preview, test sends) and by the send path. Where to read next: `rendering.plan`.
+Used before a start (checks, preview, message tests) and by the send path. Where to read next: `rendering.plan`.
 """
 
 from __future__ import annotations

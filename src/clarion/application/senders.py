@@ -1,11 +1,9 @@
-"""Senders: the configured ways out of an account. Passwords are sealed before they are stored and never shown again.
+"""Senders: the configured ways out of an account. Secrets are sealed before they are stored and never shown again.
 
 Trying one out goes through its channel, outside of any transaction. Where to read next: `ports/channel`.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 import msgspec
 
@@ -20,9 +18,6 @@ from clarion.domain.providers.push import Apns, Fcm, WebPush
 from clarion.domain.providers.smtp import SmtpRelay
 from clarion.domain.sender import Sender
 from clarion.rendering.addresses import AddressFault, parse_mailbox
-
-_SENDERS: Final = 100
-"""Senders among which the first of each channel is looked for."""
 
 
 async def create_sender(tx: Transaction, *, account_id: Id, draft: SenderDraft, sealer: Sealer) -> Sender:
@@ -41,13 +36,13 @@ async def create_sender(tx: Transaction, *, account_id: Id, draft: SenderDraft, 
     return await get_sender(tx, account_id=account_id, sender_id=sender.id)
 
 
-async def get_sender(tx: Transaction, *, account_id: Id, sender_id: Id) -> Sender:
-    """Reads one sender, without its password.
+async def get_sender(tx: Transaction, *, account_id: Id, sender_id: Id, lock: bool = False) -> Sender:
+    """Reads one sender, without its secrets; with `lock` nobody else changes it in this transaction.
 
     Raises:
         NotFound: it is unknown or another account's.
     """
-    sender = await tx.senders.get(account_id, sender_id)
+    sender = await tx.senders.get(account_id, sender_id, lock=lock)
     if sender is None:
         raise NotFound("sender")
     return sender
@@ -60,10 +55,7 @@ async def list_senders(tx: Transaction, *, account_id: Id, after: Id | None, lim
 
 async def first_senders(tx: Transaction, *, account_id: Id) -> dict[ChannelName, Sender]:
     """The account's oldest sender on each channel, for what names none."""
-    found: dict[ChannelName, Sender] = {}
-    for sender in await list_senders(tx, account_id=account_id, after=None, limit=_SENDERS):
-        found.setdefault(sender.channel, sender)
-    return found
+    return {sender.channel: sender for sender in await tx.senders.oldest(account_id)}
 
 
 async def update_sender(
@@ -78,7 +70,7 @@ async def update_sender(
         Invalid: with one problem per broken rule.
         Conflict: `SENDER_NAME_TAKEN`.
     """
-    before = await get_sender(tx, account_id=account_id, sender_id=sender_id)
+    before = await get_sender(tx, account_id=account_id, sender_id=sender_id, lock=True)
     sealed = await tx.senders.sealed_secrets(sender_id)
     sender = laid_over(before, draft, (await tx.campaigns.now()).date(), is_new=False)
     await _refuse_strange_pool(tx, account_id, sender)
@@ -97,7 +89,7 @@ async def delete_sender(tx: Transaction, *, account_id: Id, sender_id: Id) -> No
         NotFound: it is unknown or another account's.
         Conflict: `SENDER_IN_USE`.
     """
-    await get_sender(tx, account_id=account_id, sender_id=sender_id)
+    await get_sender(tx, account_id=account_id, sender_id=sender_id, lock=True)
     if not await tx.senders.remove(account_id, sender_id):
         raise Conflict("SENDER_IN_USE", "A campaign uses this sender")
     await tx.pace.forget(sender_id)

@@ -1,7 +1,7 @@
 """What a provider tells of a message it was given, and where that moves the delivery.
 
-Owns the one rule of it; the statement that moves rows is made from this rule. Never decides which delivery is meant:
-that is `pipeline/receipts`.
+Owns the one rule of it; the statement that moves rows is told what the rule says of each. Never decides which delivery
+is meant: that is `pipeline/receipts`.
 """
 
 from __future__ import annotations

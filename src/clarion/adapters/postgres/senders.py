@@ -5,12 +5,14 @@ Never opens a seal; that is `adapters/sealing`. How far a limit is used is in `p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 import msgspec
 
 from clarion.adapters.postgres.connection import Connection
+from clarion.domain.channel import ChannelName
 from clarion.domain.health import Health
 from clarion.domain.ids import Id
 from clarion.domain.pace import WarmUp
@@ -35,11 +37,16 @@ ON CONFLICT (account_id, name) DO NOTHING RETURNING id
 
 # index: sender_pkey.
 _GET: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2"
+_GET_LOCKED: Final = f"{_GET} FOR UPDATE OF sender"
 _GET_WITH_SECRETS: Final = f"""
 SELECT {SENDER_COLUMNS}, secrets_sealed FROM {SENDER_FROM} WHERE account_id = $1 AND id = $2
 """
 _FIND_ANYWHERE: Final = f"SELECT {SENDER_COLUMNS}, account_id, secrets_sealed FROM {SENDER_FROM} WHERE sender.id = $1"
-# No index: as below.
+# index: sender_pkey. In the order of their ids; the lock is the one that a reference takes.
+_HOLD: Final = """
+SELECT id, channel FROM sender WHERE account_id = $1 AND id = ANY($2::bytea[]) ORDER BY id FOR KEY SHARE
+"""
+# No index: a walk through the table, which has a row per sender; calls that name one so are counted and few.
 _OF_TWILIO: Final = """
 SELECT id FROM sender
 WHERE provider = 'twilio' AND config->>'account_sid' = $1 AND from_address = $2 ORDER BY id LIMIT 1
@@ -48,7 +55,13 @@ WHERE provider = 'twilio' AND config->>'account_sid' = $1 AND from_address = $2 
 _STAYING: Final = f"""
 SELECT {SENDER_COLUMNS}, secrets_sealed FROM {SENDER_FROM} WHERE sender.provider = 'smpp' ORDER BY sender.id LIMIT $1
 """
+# index: sender_account_id_name_key or sender_pkey, whichever has fewer to pass over.
 _LIST: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+# index: sender_account_id_name_key; every sender of the account is looked at.
+_OLDEST: Final = f"""
+SELECT DISTINCT ON (sender.channel) {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1
+ORDER BY sender.channel, sender.id
+"""
 # index: sender_by_pool.
 _OF_POOL: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND sender.pool = $2"
 _SEALED: Final = "SELECT secrets_sealed FROM sender WHERE id = $1"
@@ -82,14 +95,23 @@ class SenderStore:
         """Stores a new sender; False when the name is taken."""
         return await self._connection.fetchval(_ADD, account_id, *_fields(sender), secrets_sealed) is not None
 
-    async def get(self, account_id: Id, sender_id: Id) -> Sender | None:
-        """The sender without its secrets."""
-        row = await self._connection.fetchrow(_GET, account_id, sender_id)
+    async def get(self, account_id: Id, sender_id: Id, *, lock: bool = False) -> Sender | None:
+        """The sender without its secrets; locked until the transaction ends when asked to."""
+        row = await self._connection.fetchrow(_GET_LOCKED if lock else _GET, account_id, sender_id)
         return sender_of(row) if row else None
+
+    async def hold(self, account_id: Id, sender_ids: Sequence[Id]) -> dict[Id, ChannelName]:
+        """Those of these senders that are here, and their channels, kept from being deleted."""
+        rows = await self._connection.fetch(_HOLD, account_id, list(sender_ids)) if sender_ids else []
+        return {Id(sender_id): ChannelName(channel) for sender_id, channel in rows}
 
     async def page(self, account_id: Id, after: Id | None, limit: int) -> list[Sender]:
         """A page ordered by id."""
         return [sender_of(row) for row in await self._connection.fetch(_LIST, account_id, after or b"", limit)]
+
+    async def oldest(self, account_id: Id) -> list[Sender]:
+        """The first sender on each channel."""
+        return [sender_of(row) for row in await self._connection.fetch(_OLDEST, account_id)]
 
     async def of_pool(self, account_id: Id, pool: str) -> list[Sender]:
         """Every sender of a pool."""

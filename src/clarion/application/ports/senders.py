@@ -5,8 +5,10 @@ Connects to nothing; that is `channel`. Implemented by the store of the same nam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.sender import Sender
 
@@ -30,12 +32,20 @@ class Senders(Protocol):
         """Stores a new sender; False when the name is taken."""
         ...
 
-    async def get(self, account_id: Id, sender_id: Id) -> Sender | None:
-        """The sender without its secrets."""
+    async def get(self, account_id: Id, sender_id: Id, *, lock: bool = False) -> Sender | None:
+        """The sender without its secrets; locked, nobody else changes, deletes or names it in this transaction."""
+        ...
+
+    async def hold(self, account_id: Id, sender_ids: Sequence[Id]) -> dict[Id, ChannelName]:
+        """Those of these senders that are here, and their channels; none is deleted while the transaction lasts."""
         ...
 
     async def page(self, account_id: Id, after: Id | None, limit: int) -> list[Sender]:
         """A page ordered by id."""
+        ...
+
+    async def oldest(self, account_id: Id) -> list[Sender]:
+        """The sender on each channel that was made first."""
         ...
 
     async def of_pool(self, account_id: Id, pool: str) -> list[Sender]:
