@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
-from tests.support.patience import PATIENCE_S
+from tests.support.serving import is_gone, private_directory, wait_until
 
 from clarion.adapters.postgres.directory import DirectoryInUse, EmbeddedError
 from clarion.adapters.postgres.embedded import EmbeddedServer
@@ -35,10 +32,8 @@ sys.stdin.read()
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    # Not tmp_path: every pytest that starts as root takes the right of passage through its parent away again.
-    directory = Path(tempfile.mkdtemp(prefix="clarion-embedded-"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    with private_directory() as directory:
+        yield directory
 
 
 @pytest.fixture
@@ -61,18 +56,8 @@ async def _ask(url: str, question: str) -> object:
         await connection.close()
 
 
-def _is_gone(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _wait_until_gone(pid: int) -> None:
-    ends_at = time.monotonic() + PATIENCE_S
-    while not _is_gone(pid) and time.monotonic() < ends_at:
-        time.sleep(0.01)  # nothing signals the end of a process that is not our child
-    assert _is_gone(pid)
+def until_gone(pid: int) -> None:
+    wait_until("the end of the server", lambda: is_gone(pid))
 
 
 def _owner(data_dir: Path) -> tuple[subprocess.Popen[str], int]:
@@ -123,7 +108,7 @@ def test_the_server_leaves_when_its_owner_is_killed(data_dir: Path) -> None:
     owner, server_pid = _owner(data_dir)
     owner.kill()
     owner.wait()
-    _wait_until_gone(server_pid)
+    until_gone(server_pid)
 
 
 async def test_f21_a_start_after_owner_and_server_were_killed_recovers_what_was_acknowledged(data_dir: Path) -> None:
@@ -147,7 +132,7 @@ def test_a_server_left_behind_by_a_killed_owner_is_replaced(data_dir: Path) -> N
         owner.wait()
         with EmbeddedServer(data_dir) as server:
             assert await _ask(server.url, "SELECT 1") == 1
-            assert _is_gone(server_pid)
+            assert is_gone(server_pid)
             connection.terminate()
             return server.pid
 
@@ -159,7 +144,7 @@ async def test_f21_a_server_that_died_is_started_again_by_its_owner(server: Embe
     assert not server.ensure_running()
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    _wait_until_gone(server.pid)
+    until_gone(server.pid)
     assert server.ensure_running()
     server.wait_until_ready()
     assert await _ask(server.url, "SELECT 1") == 1
