@@ -52,7 +52,8 @@ async def call_all(made: Stage, key: str, url: str, addresses: list[str], on_ans
         async with room:
             body = {"requestId": f"r-{address}", "recipients": [{"contact": {"email": address}}]}
             try:
-                answer = await client.post(path, json=body)
+                while (answer := await client.post(path, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                    await asyncio.sleep(0.1)
             except httpx.TransportError:
                 return
             if answer.status_code == httpx.codes.ACCEPTED:

@@ -36,7 +36,7 @@ async def slowed(made: Stage) -> bool:
 
 async def test_a_slowed_sender_halves_once_for_what_was_on_the_wire_together(database: PostgresDatabase) -> None:
     made = await stage.build(database, ["one@x.example"], rate=40.0)
-    async with database.reading() as tx:
+    async with database.transaction() as tx:  # in which the time stands still
         assert [await tx.pace.slow(made.sender_id, "", 40.0) for _ in range(3)] == [True, False, False]
         rate = (await tx.pace.limits(made.sender_id)).rate
         assert rate is not None
