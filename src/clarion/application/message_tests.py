@@ -140,8 +140,9 @@ async def compose_message_test(
 def _demand_said(campaign: Campaign, testers: Testers) -> None:
     """Raises what is wrong with the channels that are asked for, before anybody on them is looked at."""
     asked = testers.by_channel
-    if not 1 <= sum(len(texts) for _, texts in asked.values()) <= TEST_LIMIT:
-        raise Invalid(Problem("addresses", "maxItems", f"1 to {TEST_LIMIT} addresses, phones and devices together"))
+    if not 1 <= (count := sum(len(texts) for _, texts in asked.values())) <= TEST_LIMIT:
+        rule = "maxItems" if count else "minItems"
+        raise Invalid(Problem("addresses", rule, f"must be 1 to {TEST_LIMIT} addresses, phones and devices together"))
     if not campaign.said_on:
         raise Conflict("WORKFLOW_NOT_READY", "The campaign has no message")
     strange = [

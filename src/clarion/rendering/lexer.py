@@ -46,7 +46,7 @@ def tokens(source: str, start: int, line: int) -> tuple[list[Token], int, str]:
         if len(found) > TOKEN_LIMIT:
             raise LanguageFault("maxLength", f"an expression has at most {TOKEN_LIMIT} words and signs", here)
     here = line + source.count("\n", start, at)
-    what = repr(source[at]) if at < len(source) else "the end of the template"
+    what = repr(source[at]) if at < len(source) else "end of the template"
     raise LanguageFault("syntax", f"unexpected {what} in a tag", here)
 
 

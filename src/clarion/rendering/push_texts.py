@@ -25,6 +25,10 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):[^\s]", re.ASCII | re.IGNORECASE)
 _PLAIN_IN_URL: Final = "!#$%&'()*+,/:;=?@[]~"
 _HOSTILE: Final = frozenset({"javascript", "data", "vbscript", "file", "blob"})
 _OF_IMAGES: Final = frozenset({"https", "http"})
+_WANTED: Final = {
+    "action": f"a URL with its scheme, which is none of {', '.join(sorted(_HOSTILE))},",
+    "image": "an http or https URL",
+}
 _RESERVED: Final = "is a name of our own or of a push service"
 _NAMES: Final = ("message.push.title", "message.push.body", "message.push.actionUrl", "message.push.imageUrl")
 
@@ -111,7 +115,7 @@ def _check_fixed_url(nodes: list[Node], kind: str, problems: list[Problem]) -> N
             _url(text, kind)
     except RenderFault:
         problems.append(
-            Problem(f"message.push.{kind}Url", "uri", f"must be a URL of at most {PUSH_URL_LIMIT} characters")
+            Problem(f"message.push.{kind}Url", "uri", f"must be {_WANTED[kind]} of at most {PUSH_URL_LIMIT} characters")
         )
 
 

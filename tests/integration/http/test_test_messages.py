@@ -77,7 +77,7 @@ async def test_what_a_test_cannot_reach_is_refused_by_its_place_and_nothing_is_s
         ada = await made(caller, "/contacts", {"email": "ada@test.example"})
         apple = await device(caller, ada, platform="ios", token="ab" * 32)
         for body, field, rule in (
-            ({}, "addresses", "maxItems"),
+            ({}, "addresses", "minItems"),
             ({"addresses": ["a@lake.example"] * 6, "phones": [PHONE] * 5}, "addresses", "maxItems"),
             ({"phones": [PHONE, "nobody"]}, "phones[1]", "phone"),
             ({"phones": [PHONE, LANDLINE]}, "phones[1]", "landline"),

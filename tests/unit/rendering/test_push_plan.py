@@ -220,6 +220,8 @@ def test_a_message_may_fill_the_limit_to_the_last_byte(provider: Provider, room:
         (PushContent(body="x", extras={"google.c.a": "1"}), ("message.push.extras.google.c.a", "reserved")),
         (PushContent(body="x", extras={"deliveryId": "1"}), ("message.push.extras.deliveryId", "reserved")),
         (PushContent(body="x", extras={"a": ["{% for %}"]}), ("message.push.extras", "syntax")),
+        (PushContent(body="x", action_url="javascript:alert(1)"), ("message.push.actionUrl", "uri")),
+        (PushContent(body="x", image_url="shop://van.png"), ("message.push.imageUrl", "uri")),
     ],
 )
 def test_what_an_author_gets_wrong_is_named(content: PushContent, problem: tuple[str, str]) -> None:

@@ -59,7 +59,8 @@ def _settings_table(settings: Settings) -> Table:
     table = Table("setting", "value", title="Settings")
     for one in fields(settings):
         value = getattr(settings, one.name)
-        shown = "" if value is None or value == () else mask(str(value))
+        value = ",".join(value) if isinstance(value, tuple) else value
+        shown = "" if value is None else mask(str(value))
         table.add_row(PREFIX + one.name.upper(), shown)
     return table
 
