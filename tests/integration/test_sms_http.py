@@ -110,8 +110,7 @@ async def test_with_a_key_a_lost_answer_is_asked_for_again(kind: type[StandIn]) 
 
 
 async def test_t78_an_answer_that_is_not_the_providers_is_uncertain(far: StandIn) -> None:
-    # Twilio says success with 201: a page with 200 is no success there.
-    fates = [Fate.ERROR] if isinstance(far, TwilioStandIn) else [Fate.ERROR, Fate.NONSENSE]
+    fates = [Fate.ERROR, Fate.NONSENSE]
     settings: dict[str, Any] = {"batch_size": 1} if isinstance(far, BirdStandIn | SignedStandIn) else {}
     async with over(far, **settings) as channel:
         outcomes = await sent_through(channel, [message(1, fate) for fate in fates])

@@ -47,6 +47,7 @@ def test_f50_whatever_is_asked_for_is_a_sane_pause_or_none(said: str) -> None:
 @pytest.mark.parametrize(
     ("status", "verdict", "reason"),
     [
+        (204, Verdict.UNKNOWN, Reason.NO_ANSWER),
         (302, Verdict.RETRY, Reason.CONNECTION_FAILED),
         (400, Verdict.FAILED, Reason.MESSAGE_REJECTED),
         (401, Verdict.RETRY, Reason.AUTH_FAILED),

@@ -51,13 +51,13 @@ def refusal(answer: Answer, words: str) -> Outcome:
     """What an answer other than success means when a provider's own table says nothing: RFC 9110 §15, RFC 6585.
 
     A refusal of us (login, path) is no fault of the message, which waits. 5xx except 503 comes from behind a body that
-    was read: it may have been acted on.
+    was read: it may have been acted on. So may what was answered by a success that the provider does not document.
     """
-    said = f"HTTP {answer.status} {words}".strip()
+    said = plain(f"HTTP {answer.status} {words}")
     reason = _REFUSED.get(answer.status)
     if reason is not None:
         return Outcome.retry(reason, said)
-    if answer.status >= 500:
+    if answer.status >= 500 or 200 <= answer.status < 300:
         return Outcome.unknown(Reason.NO_ANSWER, said)
     if answer.status >= 400:
         return Outcome.failed(Reason.TOO_BIG if answer.status == 413 else Reason.MESSAGE_REJECTED, said)
@@ -70,6 +70,8 @@ def plain(text: str, limit: int = 300) -> str:
     return " ".join("".join(mark if mark.isprintable() else " " for mark in text[: 4 * limit]).split())[:limit]
 
 
+UNREADABLE: Final = Outcome.unknown(Reason.NO_ANSWER, "the provider answered with success, but not in its own form")
+"""A success that is not what the provider documents: somebody else may have answered in its place."""
 _REFUSED: Final = {
     401: Reason.AUTH_FAILED,
     402: Reason.POLICY_REJECTED,

@@ -6,14 +6,15 @@ next: `apns`, `docs/providers.md`.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Final
 
 from clarion.adapters.channels.http_answers import Answer, plain, refusal
+from clarion.adapters.channels.json_reading import json_object, text_of
 from clarion.domain.outcome import Outcome, Reason, Verdict
 
 EXPIRED_TOKEN: Final = "ExpiredProviderToken"  # noqa: S105 - the name of a fault
+_LATEST_MS: Final = 10**14
 _RETRY, _FAILED = Verdict.RETRY, Verdict.FAILED
 
 OUTCOMES: Final[dict[str, tuple[Verdict, Reason, str]]] = {
@@ -71,16 +72,8 @@ def outcome(answer: Answer) -> Outcome:
 
 def read_fault(body: bytes) -> tuple[str, str]:
     """The reason in an answer or a GOAWAY, and since when a token is known to be dead; empty when it says none."""
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        return "", ""
-    if not isinstance(told, dict) or not isinstance(told.get("reason"), str):
-        return "", ""
-    stamp = told.get("timestamp")
-    if not isinstance(stamp, int) or not 0 < stamp < 2**53:
-        return told["reason"], ""
-    try:
-        return told["reason"], f" since {datetime.fromtimestamp(stamp / 1000, UTC).isoformat(timespec='seconds')}"
-    except (ValueError, OverflowError, OSError):
-        return told["reason"], ""
+    told = json_object(body)
+    reason, stamp = text_of(told.get("reason")), told.get("timestamp")
+    if not reason or not isinstance(stamp, int) or not 0 < stamp < _LATEST_MS:
+        return reason, ""
+    return reason, f" since {datetime.fromtimestamp(stamp / 1000, UTC).isoformat(timespec='seconds')}"

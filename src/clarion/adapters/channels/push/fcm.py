@@ -7,15 +7,15 @@ the same collapse key and tag at each try: a device that gets it twice shows it 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http import HttpWay, Request, Timeouts
-from clarion.adapters.channels.http_answers import Answer, plain, refusal
+from clarion.adapters.channels.http_answers import UNREADABLE, Answer, plain, refusal
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.json_reading import json_object, list_of, name_of, object_of, text_of
 from clarion.adapters.channels.push.google_token import GoogleToken
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.domain.providers.push import Fcm
@@ -96,9 +96,10 @@ class FcmApi:
 def outcome(answer: Answer) -> Outcome:
     """What became of one message."""
     if answer.status == 200:
-        return Outcome.sent(f"accepted as {plain(str(_told(answer.body).get('name', '')))}")
+        name = name_of(json_object(answer.body).get("name"))
+        return Outcome.sent(f"accepted as {name}") if name else UNREADABLE
     error = _error(answer)
-    words = plain(f"{error.get('status', '')} {error.get('message', '')}")
+    words = plain(f"{text_of(error.get('status'))} {text_of(error.get('message'))}")
     code = _code(error)
     known = OUTCOMES.get(code)
     if known is None:
@@ -122,22 +123,12 @@ def open_channel(fcm: Fcm, private_key: str, timeouts: Timeouts | None = None) -
     return HttpChannel(FcmApi(fcm, private_key, way), way, max_connections=fcm.max_connections)
 
 
-def _told(body: bytes) -> Mapping[str, object]:
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
 def _error(answer: Answer) -> Mapping[str, object]:
-    error = _told(answer.body).get("error")
-    return error if isinstance(error, dict) else {}
+    return object_of(json_object(answer.body).get("error"))
 
 
 def _code(error: Mapping[str, object]) -> str:
-    details = error.get("details")
-    for detail in details if isinstance(details, list) else []:
-        if isinstance(detail, dict) and detail.get("@type") == _ERROR_TYPE and isinstance(detail.get("errorCode"), str):
-            return str(detail["errorCode"])
+    for detail in map(object_of, list_of(error.get("details"))):
+        if detail.get("@type") == _ERROR_TYPE:
+            return text_of(detail.get("errorCode"))
     return "INVALID_ARGUMENT" if error.get("status") == "INVALID_ARGUMENT" else ""

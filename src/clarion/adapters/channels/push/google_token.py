@@ -7,7 +7,6 @@ next: `fcm`.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +14,7 @@ from urllib.parse import urlencode
 
 from clarion.adapters.channels.http import HttpWay, Request
 from clarion.adapters.channels.http_answers import Answer, plain, refusal
+from clarion.adapters.channels.json_reading import json_object, text_of
 from clarion.adapters.channels.push.signed_tokens import BadKey, read_rsa_key, signed
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.domain.providers.push import Fcm
@@ -89,15 +89,11 @@ class GoogleToken:
 
 
 def _read(answer: Answer, now: int) -> _Token | Outcome:
-    try:
-        told = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        told = None
-    told = told if isinstance(told, dict) else {}
-    text, lasts = told.get("access_token"), told.get("expires_in")
-    if answer.status == 200 and isinstance(text, str) and text.isascii() and text.isprintable():
+    told = json_object(answer.body)
+    text, lasts = text_of(told.get("access_token")), told.get("expires_in")
+    if answer.status == 200 and text and text.isascii() and text.isprintable():
         return _Token(text, now + (min(lasts, 86_400) if isinstance(lasts, int) and lasts > 0 else _ASSERTED_S))
-    words = plain(f"no access token: {told.get('error', '')} {told.get('error_description', '')}")
+    words = plain(f"no access token: {text_of(told.get('error'))} {text_of(told.get('error_description'))}")
     if answer.status in {400, 401, 403}:
         # invalid_grant, most often: the key was revoked, or this machine's clock is wrong.
         return Outcome.retry(Reason.AUTH_FAILED, f"HTTP {answer.status} {words}")

@@ -226,7 +226,7 @@ class Http2Connection(asyncio.Protocol, Generic[T]):
         if stream := self._streams.get(event.stream_id):
             texts = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
             status, stream.headers = texts.get(":status", ""), texts
-            stream.status = int(status) if status.isascii() and status.isdigit() else 0
+            stream.status = int(status) if len(status) == 3 and status.isascii() and status.isdigit() else 0
 
     def _collect(self, event: DataReceived) -> None:
         if stream := self._streams.get(event.stream_id):

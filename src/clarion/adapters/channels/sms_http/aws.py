@@ -16,21 +16,13 @@ import msgspec
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http import HttpWay, Request, Timeouts
-from clarion.adapters.channels.http_answers import Answer
+from clarion.adapters.channels.http_answers import UNREADABLE, Answer
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.json_reading import json_object, name_of, object_of, text_of
 from clarion.adapters.channels.sms_http import sns
 from clarion.adapters.channels.sms_http.aws_signing import Signer
 from clarion.adapters.channels.sms_http.callbacks import CallbackReader, Clock, demand_object, international, why
-from clarion.adapters.channels.sms_http.meanings import (
-    UNREADABLE,
-    Table,
-    failed,
-    json_object,
-    later,
-    object_of,
-    refused,
-    text_of,
-)
+from clarion.adapters.channels.sms_http.meanings import Table, failed, later, refused
 from clarion.application.ports.receipts import Callback, Confirmation, Inbound, News, Receipt, ReceiptState
 from clarion.domain.delivery import parse_delivery_id
 from clarion.domain.ids import Id
@@ -161,7 +153,7 @@ class AwsApi:
 def _outcome(answer: Answer) -> Outcome:
     said = json_object(answer.body)
     if answer.status == 200:
-        name = text_of(said.get("MessageId"))
+        name = name_of(said.get("MessageId"))
         return Outcome.sent(name) if name else UNREADABLE
     kind = (text_of(said.get("__type")) or answer.headers.get("x-amzn-ErrorType", "")).rpartition("#")[2]
     kind, reason = kind.partition(":")[0], text_of(said.get("Reason"))
@@ -221,5 +213,6 @@ class AwsCallbacks(CallbackReader):
 
 
 def _moment(milliseconds: object) -> datetime | None:
-    is_one = isinstance(milliseconds, int) and 0 < milliseconds < 10**14
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if is_one and isinstance(milliseconds, int) else None
+    if not isinstance(milliseconds, int) or not 0 < milliseconds < 10**14:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

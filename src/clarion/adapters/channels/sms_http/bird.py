@@ -15,8 +15,9 @@ import msgspec
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http import HttpWay, Request, Timeouts
-from clarion.adapters.channels.http_answers import Answer
+from clarion.adapters.channels.http_answers import UNREADABLE, Answer
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.json_reading import json_object, list_of, name_of, object_of, text_of
 from clarion.adapters.channels.sms_http.callbacks import (
     CallbackReader,
     Clock,
@@ -25,19 +26,7 @@ from clarion.adapters.channels.sms_http.callbacks import (
     moment,
     why,
 )
-from clarion.adapters.channels.sms_http.meanings import (
-    UNREADABLE,
-    Table,
-    failed,
-    json_object,
-    later,
-    list_of,
-    object_of,
-    probed,
-    refused,
-    text_of,
-    uncertain,
-)
+from clarion.adapters.channels.sms_http.meanings import Table, failed, later, probed, refused, uncertain
 from clarion.adapters.channels.sms_http.standard_webhooks import demand_signed
 from clarion.application.ports.receipts import Callback, Inbound, News, Receipt, ReceiptState
 from clarion.domain.delivery import parse_delivery_id
@@ -157,7 +146,7 @@ class BirdApi:
 
 
 def _of_message(said: Mapping[str, Any]) -> Outcome:
-    name, status = text_of(said.get("id")), text_of(said.get("status"))
+    name, status = name_of(said.get("id")), name_of(said.get("status"))
     if status in {"rejected", "failed"}:
         error = object_of(said.get("last_error"))
         known = CODES.get(text_of(error.get("code")), CODES["unknown"])

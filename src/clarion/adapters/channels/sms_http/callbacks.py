@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from clarion.adapters.channels.http_answers import plain
-from clarion.adapters.channels.sms_http.meanings import Table, json_object
+from clarion.adapters.channels.json_reading import json_object
+from clarion.adapters.channels.sms_http.meanings import Table
 from clarion.application.ports.receipts import Answer, Callback, Forged
 from clarion.domain.errors import Malformed, Problem
 from clarion.domain.outcome import Reason, Verdict

@@ -17,8 +17,9 @@ from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http import HttpWay, Request, Timeouts
 from clarion.adapters.channels.http_answers import Answer, plain, refusal
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.json_reading import json_object, list_of, name_of, object_of, text_of
 from clarion.adapters.channels.sms_http.callbacks import CallbackReader, Clock, demand_object, malformed, moment
-from clarion.adapters.channels.sms_http.meanings import json_object, list_of, object_of, probed, text_of
+from clarion.adapters.channels.sms_http.meanings import probed
 from clarion.adapters.channels.sms_http.standard_webhooks import demand_signed, key_of, signed_headers
 from clarion.application.ports.receipts import Callback, Inbound, News, Receipt, ReceiptState
 from clarion.domain.delivery import parse_delivery_id
@@ -128,7 +129,7 @@ def _outcome(said: Mapping[str, Any]) -> Outcome:
     words = plain(text_of(said.get("detail")))
     match said.get("status"):
         case "accepted":
-            ref = text_of(said.get("ref"))
+            ref = name_of(said.get("ref"))
             return Outcome.sent(words or "accepted", (ref,) if ref else ())
         case "rejected":
             return Outcome.failed(_reason(said, Reason.MESSAGE_REJECTED), words)
@@ -171,7 +172,7 @@ class SignedCallbacks(CallbackReader):
             elif kind in _STATES:
                 state, delivery_id = _STATES[kind], parse_delivery_id(text_of(event.get("messageId")))
                 reason = _reason(event, Reason.MESSAGE_REJECTED) if state is ReceiptState.FAILED else None
-                ref = text_of(event.get("ref"))
+                ref = name_of(event.get("ref"))
                 if delivery_id is None and not ref:
                     raise malformed("messageId or ref says which message is meant")
                 yield Receipt(self._sender_id, name, state, ref, delivery_id, reason, detail, at)

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from clarion.adapters.channels.http import HttpWay, Request
+from clarion.adapters.channels.json_reading import text_of
 from clarion.adapters.channels.sms_http.callbacks import Clock, demand_fresh, moment
-from clarion.adapters.channels.sms_http.meanings import text_of
 from clarion.application.ports.receipts import Forged
 from clarion.domain.errors import Unavailable
 from clarion.domain.outcome import Outcome

@@ -14,8 +14,9 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http import HttpWay, Request, Timeouts
-from clarion.adapters.channels.http_answers import Answer
+from clarion.adapters.channels.http_answers import UNREADABLE, Answer
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.json_reading import json_object, name_of, text_of
 from clarion.adapters.channels.sms_http.callbacks import (
     CallbackReader,
     hmac_base64,
@@ -25,15 +26,7 @@ from clarion.adapters.channels.sms_http.callbacks import (
     sha256_hex,
     why,
 )
-from clarion.adapters.channels.sms_http.meanings import (
-    Table,
-    failed,
-    json_object,
-    later,
-    probed,
-    refused,
-    text_of,
-)
+from clarion.adapters.channels.sms_http.meanings import Table, failed, later, probed, refused
 from clarion.application.ports.receipts import Answer as CallbackAnswer
 from clarion.application.ports.receipts import Callback, Forged, Inbound, News, Receipt, ReceiptState
 from clarion.domain.delivery import parse_delivery_id
@@ -149,10 +142,12 @@ class TwilioApi:
             code = text_of(said.get("error_code"))
             if said.get("status") in {"failed", "undelivered"} and code in CODES:
                 return [CODES[code].outcome(f"{code} {text_of(said.get('error_message'))}")] * len(messages)
-            name = text_of(said.get("sid"))
+            name = name_of(said.get("sid"))
+            if not name:
+                return [UNREADABLE] * len(messages)
             # Without a public address of ours, a callback set up at Twilio knows the message by this name only.
-            refs = (name,) if name and not self._callback_url else ()
-            return [Outcome.sent(f"{name} {text_of(said.get('status'))}".strip(), refs)] * len(messages)
+            refs = () if self._callback_url else (name,)
+            return [Outcome.sent(f"{name} {name_of(said.get('status'))}".strip(), refs)] * len(messages)
         code = text_of(said.get("code"))
         return [refused(CODES, code, f"{code} {text_of(said.get('message'))}", answer)] * len(messages)
 

@@ -17,8 +17,9 @@ import msgspec
 
 from clarion.adapters.channels.ground import Ground
 from clarion.adapters.channels.http import HttpWay, Request, Timeouts
-from clarion.adapters.channels.http_answers import Answer
+from clarion.adapters.channels.http_answers import UNREADABLE, Answer
 from clarion.adapters.channels.http_channel import HttpChannel
+from clarion.adapters.channels.json_reading import json_object, name_of, object_of, text_of
 from clarion.adapters.channels.sms_http.callbacks import (
     CallbackReader,
     Clock,
@@ -30,19 +31,7 @@ from clarion.adapters.channels.sms_http.callbacks import (
     sha256_hex,
     why,
 )
-from clarion.adapters.channels.sms_http.meanings import (
-    UNREADABLE,
-    Table,
-    bare,
-    failed,
-    json_object,
-    later,
-    object_of,
-    probed,
-    refused,
-    text_of,
-    uncertain,
-)
+from clarion.adapters.channels.sms_http.meanings import Table, bare, failed, later, probed, refused, uncertain
 from clarion.application.ports.receipts import Callback, Forged, Inbound, News, Receipt, ReceiptState
 from clarion.domain.delivery import parse_delivery_id
 from clarion.domain.ids import Id
@@ -165,7 +154,7 @@ class VonageApi:
         """202 with an id took it; a problem (RFC 7807) says why not."""
         said = json_object(answer.body)
         if 200 <= answer.status < 300:
-            name = text_of(said.get("message_uuid"))
+            name = name_of(said.get("message_uuid"))
             return [Outcome.sent(name) if name else UNREADABLE] * len(messages)
         code = _code(said)
         words = " ".join(filter(None, (code, text_of(said.get("title")), text_of(said.get("detail")))))
