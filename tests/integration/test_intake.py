@@ -10,6 +10,7 @@ from tests.support import calls
 from tests.support.calls import call, to
 
 from clarion.adapters.postgres.database import PostgresDatabase
+from clarion.application import intake as accepting
 from clarion.application.calls import KnownCall, TriggerRecipient
 from clarion.application.intake import Answer, accept
 from clarion.application.ports import Transaction
@@ -211,6 +212,21 @@ async def test_hundreds_of_good_bad_and_repeated_calls_write_to_each_recipient_o
         batches = await tx.connection.fetch("SELECT first_seq, last_seq FROM batch ORDER BY first_seq")
     assert [seq for row in batches for seq in range(row["first_seq"], row["last_seq"] + 1)] == list(range(1, 61))
     assert len(batches) < 60
+
+
+async def test_what_one_group_comes_to_is_parted_into_batches_and_the_last_one_grows(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [f"p{n}@load.example" for n in range(12)]
+    made = await calls.build(database, people)
+    monkeypatch.setattr(accepting, "BATCH_SIZE", 2)
+    intake = Intake(database)
+    for some in (people[:5], people[5:8], people[8:9], people[9:]):
+        await intake.submit(call(made, *some))
+    async with database.reading() as tx:
+        found = await tx.connection.fetch("SELECT first_seq, last_seq FROM batch ORDER BY no")
+        assert [tuple(row) for row in found] == [(1, 2), (3, 4), (5, 7), (8, 11), (12, 12)]
+        assert await tx.connection.fetchval("SELECT next_batch > (SELECT max(no) FROM batch) FROM run")
 
 
 async def test_a_call_whose_caller_has_gone_is_stored(database: PostgresDatabase) -> None:

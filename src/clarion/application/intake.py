@@ -12,6 +12,7 @@ from datetime import datetime
 
 from clarion.application.calls import KnownCall, KnownRecipient, TriggerCall
 from clarion.application.ports import Transaction
+from clarion.application.ports.batches import BATCH_SIZE
 from clarion.application.ports.executions import Earlier
 from clarion.application.ports.intake import (
     NOBODY,
@@ -274,10 +275,16 @@ def _stored(one: _Kept, new: NewExecution, created_at: datetime) -> Execution:
 
 
 def _batches(first_of: dict[Id, tuple[OpenRun, int]], deliveries: Sequence[NewDelivery]) -> list[NewBatch]:
-    """One batch for each run of the group, which is never much larger than a batch may be."""
-    waiting = {delivery.run_id for delivery in deliveries if delivery.state == DeliveryState.PENDING}
-    return [
-        NewBatch(run.id, run.next_batch, run.lane, first, run.next_seq - 1)
-        for run, first in first_of.values()
-        if run.id in waiting
-    ]
+    """The batches of each run of the group: mostly one, for only people with many devices make it larger than that."""
+    waiting = {
+        (delivery.run_id, (delivery.seq - first_of[delivery.run_id][1]) // BATCH_SIZE)
+        for delivery in deliveries
+        if delivery.state == DeliveryState.PENDING
+    }
+    batches = []
+    for run, first in first_of.values():
+        for place, start in enumerate(range(first, run.next_seq, BATCH_SIZE)):
+            if (run.id, place) in waiting:
+                last = min(start + BATCH_SIZE, run.next_seq) - 1
+                batches.append(NewBatch(run.id, run.next_batch + place, run.lane, start, last))
+    return batches

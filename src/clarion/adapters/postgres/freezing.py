@@ -17,15 +17,13 @@ from clarion.adapters.postgres import audience, reach
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.reach import Places, Way
 from clarion.adapters.postgres.segment_sql import where
+from clarion.application.ports.batches import BATCH_SIZE
 from clarion.application.ports.runs import Slice
 from clarion.application.segment_rules import parse_rule
 from clarion.domain.campaign import ChannelPolicy
 from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.segment import Rule
-
-BATCH_SIZE: Final = 500
-"""Deliveries claimed together."""
 
 # index: run_unfinished. The lock on the leading part lasts as long as the slice, so two workers never take the same
 # run. Whoever has the fewest frozen comes first, so a small run never waits for a large one.

@@ -15,8 +15,8 @@ import asyncpg
 from clarion.adapters.postgres.campaigns import CampaignStore
 from clarion.adapters.postgres.connection import Connection, columns
 from clarion.adapters.postgres.executions import EXECUTION, execution_of
-from clarion.adapters.postgres.freezing import BATCH_SIZE
 from clarion.adapters.postgres.intake_reach import REACH, reached_of
+from clarion.application.ports.batches import BATCH_SIZE
 from clarion.application.ports.executions import Earlier
 from clarion.application.ports.intake import (
     CalledCampaign,
@@ -118,7 +118,8 @@ SELECT (SELECT count(*) FROM further) = (SELECT count(*) FROM named)
 """
 
 # index: run_pkey, batch_pkey. One statement: nothing of a group is there without the rest. While nobody has claimed the
-# run's last batch it grows, so that a worker that is behind catches up with fewer and larger ones.
+# run's last batch it grows, so that a worker that is behind catches up with fewer and larger ones; the number that the
+# new batch would have had stays unused when more of them follow.
 _WRITE: Final = """
 WITH called AS (
     INSERT INTO execution (id, account_id, campaign_id, kind, state, request_id, body_hash, run_id, first_seq,
@@ -141,14 +142,14 @@ WITH called AS (
     UPDATE batch AS b SET last_seq = due.last_seq FROM due
     WHERE b.run_id = due.run_id AND b.no = due.no - 1 AND b.worker IS NULL AND b.seqs IS NULL
       AND due.last_seq - b.first_seq < $25::int
-    RETURNING b.run_id
+    RETURNING b.run_id, due.no
 ), queued AS (
     INSERT INTO batch (run_id, no, lane, first_seq, last_seq)
-    SELECT * FROM due WHERE run_id NOT IN (SELECT run_id FROM grown)
-    RETURNING run_id
+    SELECT * FROM due WHERE (run_id, no) NOT IN (SELECT run_id, no FROM grown)
+    RETURNING run_id, no
 ), advanced AS (
     UPDATE run SET next_seq = a.next_seq, selected_count = selected_count + a.added,
-        next_batch = next_batch + (SELECT count(*)::int FROM queued WHERE queued.run_id = run.id)
+        next_batch = coalesce((SELECT max(no) + 1 FROM queued WHERE queued.run_id = run.id), next_batch)
     FROM unnest($22::bytea[], $23::int[], $24::int[]) AS a (run_id, next_seq, added)
     WHERE run.id = a.run_id
 )

@@ -14,6 +14,7 @@ import msgspec
 from clarion.adapters.postgres import audience, freezing, run_reports
 from clarion.adapters.postgres.connection import Connection
 from clarion.adapters.postgres.opening import due_rechecks, open_run, reread
+from clarion.application.ports.batches import BATCH_SIZE
 from clarion.application.ports.runs import Opening, Rechecked, RunSource, Slice, StateCount
 from clarion.domain.campaign import RUN_TRANSITIONS, AudienceCount, Campaign, Category, Run, RunState
 from clarion.domain.channel import ChannelName
@@ -230,7 +231,7 @@ class RunStore:
             await self._connection.execute(_HOLD_CAMPAIGN, run_id)
             if await self._connection.fetchval(_COMPLETE, run_id):
                 return True
-        await self._connection.execute(_ADOPT, run_id, freezing.BATCH_SIZE)
+        await self._connection.execute(_ADOPT, run_id, BATCH_SIZE)
         return False
 
     async def unfinished(self, limit: int) -> list[tuple[Id, RunState]]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from clarion.domain.campaign import Lane, RunState
 from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.outcome import Outcome, Reason
+
+BATCH_SIZE: Final = 500
+"""Deliveries claimed together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
