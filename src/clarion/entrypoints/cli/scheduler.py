@@ -13,7 +13,9 @@ from clarion.settings import Settings
 
 
 def scheduler() -> None:
-    """Freeze audiences, start what is due, merge imports and take back what lost workers held, until told to stop.
+    """Do what happens by the clock: freeze audiences, start what is due, apply receipts, recover what workers lost.
+
+    Also merges imports, hears stop words, and removes what is kept no longer. Runs until told to stop.
 
     Needs CLARION_DATABASE_URL; with CLARION_NATS_URL it announces due batches to the workers over NATS. One is enough.
     A second one on another machine shares the work and goes on alone when the first is gone.
