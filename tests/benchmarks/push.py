@@ -19,13 +19,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.benchmarks import one_channel
 from tests.benchmarks.meters import CpuMeter
+from tests.benchmarks.one_channel import print_costs, states_of, until_over
 from tests.benchmarks.pipeline import until_listening
 from tests.benchmarks.workers import Workers
 from tests.conftest import TEST_KEY
@@ -34,13 +37,11 @@ from tests.support.apns_server import ApnsServer
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.database import opened
 from tests.support.push_providers import pem
-from tests.support.scene import LINKS
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import migrate
 from clarion.adapters.sealing import AesSealer, KeyRing
-from clarion.application import campaigns
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.domain.campaign import Category
 from clarion.domain.content import PushContent
@@ -56,9 +57,7 @@ MESSAGE: Final = PushContent(
     action_url="https://shop.example/orders/{{ contact.externalId }}",
     extras={"order": "{{ contact.externalId }}"},
 )
-POLL_S: Final = 0.25
 
-_ACCOUNT = "INSERT INTO account (id, name) VALUES ($1, 'Load')"
 _CONTACTS = """
 INSERT INTO contact (id, account_id, external_id, first_name, attributes)
 SELECT decode(lpad(to_hex(n), 24, '0'), 'hex'), $1, 'load-' || n,
@@ -68,14 +67,8 @@ FROM generate_series(1, $2::int) AS n
 """
 _DEVICES = """
 INSERT INTO device (id, account_id, contact_id, platform, app, token)
-SELECT id, account_id, id, 'ios', $2, encode(sha256(id), 'hex') FROM contact WHERE account_id = $1
+SELECT id, account_id, id, 'ios', 'shop', encode(sha256(id), 'hex') FROM contact WHERE account_id = $1 LIMIT $2::int
 """
-_GROUP = "INSERT INTO contact_group (id, account_id, name) VALUES ($1, $2, 'everyone')"
-_MEMBERS = (
-    "INSERT INTO group_member (group_id, contact_id) SELECT $1, id FROM contact WHERE account_id = $2 ORDER BY id"
-)
-_RUN = "SELECT state FROM run WHERE id = $1"
-_STATES = "SELECT state, coalesce(reason, ''), count(*) FROM delivery WHERE run_id = $1 GROUP BY 1, 2 ORDER BY 1, 2"
 _TIMES = """
 SELECT extract(epoch FROM max(changed_at) - min(changed_at)) AS first_to_last_s,
        extract(epoch FROM max(changed_at) - (SELECT started_at FROM run WHERE id = $1)) AS from_start_s
@@ -127,34 +120,16 @@ def stand_in(key: ec.EllipticCurvePrivateKey, certificates: Certificates, folder
 
 async def build(database: PostgresDatabase, recipients: int, provider: Apns, private_key: str) -> scene.Scene:
     """Makes everything up to a campaign whose sender speaks to the stand-in."""
-    account_id, group_id, sender_id = new_id(), new_id(), new_id()
-    async with database.transaction() as tx:
-        await tx.connection.execute("SET LOCAL statement_timeout = 0")
-        await tx.connection.execute(_ACCOUNT, account_id)
-        await tx.connection.execute(_GROUP, group_id, account_id)
-        await tx.connection.execute(_CONTACTS, account_id, recipients, timeout=600)
-        await tx.connection.execute(_DEVICES, account_id, APP, timeout=600)
-        await tx.connection.execute(_MEMBERS, group_id, account_id, timeout=600)
-    async with database.reading() as tx:
-        await tx.connection.execute("VACUUM (ANALYZE) contact, group_member, device", timeout=600)
     ring = KeyRing([decode_key(TEST_KEY)])
     sealed = AesSealer(ring.subkeys("sealing"), ring.current).seal(json.dumps({"privateKey": private_key}).encode())
-    async with database.transaction() as tx:
-        now = await tx.campaigns.now()
-        sender = Sender(
-            id=sender_id, name="APNs", provider=provider, from_address="", rate_per_second=None,
-            created_at=now, updated_at=now,
-        )  # fmt: skip
-        await tx.senders.add(account_id, sender, sealed)
-        draft = CampaignDraft(
-            name="Load",
-            category=Category.MARKETING,
-            groups=[group_id.hex()],
-            push_sender_ids=[sender_id.hex()],
-            push=MESSAGE,
-        )
-        campaign = await campaigns.create_campaign(tx, account_id=account_id, draft=draft, links=LINKS)
-    return scene.Scene(account_id=account_id, campaign_id=campaign.id, recipients=recipients)
+    now = datetime.now(UTC)
+    sender = Sender(
+        id=new_id(), name="APNs", provider=provider, from_address="", rate_per_second=None,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+    draft = CampaignDraft(name="Load", category=Category.MARKETING, push_sender_ids=[sender.id.hex()], push=MESSAGE)
+    people = [_CONTACTS, _DEVICES]
+    return await one_channel.build(database, recipients, people, sender=sender, draft=draft, sealed=sealed)
 
 
 async def send(server: EmbeddedServer, far_side: StandIn, options: argparse.Namespace, folder: Path) -> Result:
@@ -186,10 +161,9 @@ async def send(server: EmbeddedServer, far_side: StandIn, options: argparse.Name
             run_id = await scene.start(database, stage)
             connection = await asyncpg.connect(server.url)
             try:
-                while await connection.fetchval(_RUN, run_id) in {"preparing", "sending"}:
-                    await asyncio.sleep(POLL_S)
+                await until_over(connection, run_id)
                 cpu = meter.read()
-                states = {f"{row[0]} {row[1]}".strip(): row[2] for row in await connection.fetch(_STATES, run_id)}
+                states = await states_of(connection, run_id)
                 times = await connection.fetchrow(_TIMES, run_id)
             finally:
                 await connection.close()
@@ -208,10 +182,7 @@ def report(result: Result, books: dict[str, Any], options: argparse.Namespace) -
     print(f"\nClarion, {options.workers} worker(s), to APNs over HTTP/2 and TLS")
     print(f"  first to last acceptance  {rate:10,.0f} messages/s  ({result.first_to_last_s:.1f} s)")
     print(f"  from the start            {result.sent / result.from_start_s:10,.0f} messages/s")
-    for name, cpu in result.cpu_us.items():
-        print(f"  CPU of {name:<18} {cpu:10.1f} µs a message")
-    for state, count in result.states.items():
-        print(f"  {state:<25} {count:10,}")
+    print_costs(result.cpu_us, result.states)
     print(f"  the stand-in: {json.dumps(books)}")
     return {
         "recipients": options.recipients,

@@ -17,23 +17,24 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import asyncpg
+from tests.benchmarks import one_channel
 from tests.benchmarks.meters import CpuMeter
+from tests.benchmarks.one_channel import POLL_S, print_costs, states_of, until_over
 from tests.benchmarks.pipeline import until_listening
 from tests.benchmarks.workers import Workers
 from tests.conftest import TEST_KEY
 from tests.support import scene
 from tests.support.database import opened
-from tests.support.scene import LINKS
 from tests.support.smpp_server.centre import SYSTEM_ID, Centre
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.adapters.postgres.embedded import EmbeddedServer
 from clarion.adapters.postgres.migrations import migrate
-from clarion.application import campaigns
 from clarion.application.campaign_draft import CampaignDraft
 from clarion.domain.campaign import Category
 from clarion.domain.content import SmsContent
@@ -43,23 +44,15 @@ from clarion.domain.providers.smpp import SmppBind
 from clarion.domain.sender import Sender
 
 TEXT: Final = SmsContent(text="Hello {{ contact.firstName }}, number {{ contact.externalId }} is yours. STOP to end")
-POLL_S: Final = 0.25
 _QUIET_S: Final = 10.0
 """The receipts are waited for as long as some come within this."""
 
-_ACCOUNT = "INSERT INTO account (id, name) VALUES ($1, 'Load')"
 _CONTACTS = """
 INSERT INTO contact (id, account_id, external_id, phone, first_name)
 SELECT decode(lpad(to_hex(n), 24, '0'), 'hex'), $1, 'load-' || n, '+491512' || lpad(n::text, 7, '0'),
        (ARRAY['Alna', 'Brick', 'Corra', 'Daniel', 'Elbel', 'Finna', 'Grétya'])[1 + n % 7]
 FROM generate_series(1, $2::int) AS n
 """
-_GROUP = "INSERT INTO contact_group (id, account_id, name) VALUES ($1, $2, 'everyone')"
-_MEMBERS = (
-    "INSERT INTO group_member (group_id, contact_id) SELECT $1, id FROM contact WHERE account_id = $2 ORDER BY id"
-)
-_RUN = "SELECT state FROM run WHERE id = $1"
-_STATES = "SELECT state, coalesce(reason, ''), count(*) FROM delivery WHERE run_id = $1 GROUP BY 1, 2 ORDER BY 1, 2"
 _ROWS = "SELECT address, state FROM delivery WHERE run_id = $1"
 _WAITING = "SELECT count(*) FROM receipt"
 
@@ -91,34 +84,16 @@ class Result:
 
 async def build(database: PostgresDatabase, recipients: int, port: int, window: int) -> scene.Scene:
     """Makes everything up to a campaign whose sender is bound to the centre."""
-    account_id, group_id, sender_id = new_id(), new_id(), new_id()
-    async with database.transaction() as tx:
-        await tx.connection.execute("SET LOCAL statement_timeout = 0")
-        await tx.connection.execute(_ACCOUNT, account_id)
-        await tx.connection.execute(_GROUP, group_id, account_id)
-        await tx.connection.execute(_CONTACTS, account_id, recipients, timeout=600)
-        await tx.connection.execute(_MEMBERS, group_id, account_id, timeout=600)
-    async with database.reading() as tx:
-        await tx.connection.execute("VACUUM (ANALYZE) contact, group_member", timeout=600)
-    async with database.transaction() as tx:
-        now = await tx.campaigns.now()
-        provider = SmppBind(
-            host="127.0.0.1", port=port, security=Security.NONE, system_id=SYSTEM_ID, max_connections=1, window=window
-        )
-        sender = Sender(
-            id=sender_id, name="Centre", provider=provider, from_address="Clarion", rate_per_second=None,
-            created_at=now, updated_at=now,
-        )  # fmt: skip
-        await tx.senders.add(account_id, sender, None)
-        draft = CampaignDraft(
-            name="Load",
-            category=Category.MARKETING,
-            groups=[group_id.hex()],
-            sms_sender_id=sender_id.hex(),
-            sms=TEXT,
-        )
-        campaign = await campaigns.create_campaign(tx, account_id=account_id, draft=draft, links=LINKS)
-    return scene.Scene(account_id=account_id, campaign_id=campaign.id, recipients=recipients)
+    now = datetime.now(UTC)
+    provider = SmppBind(
+        host="127.0.0.1", port=port, security=Security.NONE, system_id=SYSTEM_ID, max_connections=1, window=window
+    )
+    sender = Sender(
+        id=new_id(), name="Centre", provider=provider, from_address="Clarion", rate_per_second=None,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+    draft = CampaignDraft(name="Load", category=Category.MARKETING, sms_sender_id=sender.id.hex(), sms=TEXT)
+    return await one_channel.build(database, recipients, [_CONTACTS], sender=sender, draft=draft)
 
 
 async def send(server: EmbeddedServer, centre: Centre, options: argparse.Namespace, folder: Path) -> Result:
@@ -144,8 +119,7 @@ async def send(server: EmbeddedServer, centre: Centre, options: argparse.Namespa
             killing = asyncio.create_task(_cut(centre, options.recipients, options.kills))
             connection = await asyncpg.connect(server.url)
             try:
-                while await connection.fetchval(_RUN, run_id) in {"preparing", "sending"}:
-                    await asyncio.sleep(POLL_S)
+                await until_over(connection, run_id)
                 await killing
                 delivered_s = await _until_applied(connection, run_id) - began
                 cpu = meter.read()
@@ -175,7 +149,7 @@ async def _until_applied(connection: asyncpg.Connection[asyncpg.Record], run_id:
     """Waits until every message that was sent is delivered, or no receipt comes any more; says when that was so."""
     last, moved_at = -1, time.monotonic()
     while time.monotonic() - moved_at < _QUIET_S:
-        states = {row[0]: row[2] for row in await connection.fetch(_STATES, run_id)}
+        states = await states_of(connection, run_id)
         delivered = states.get("delivered", 0)
         if delivered != last:
             last, moved_at = delivered, time.monotonic()
@@ -188,7 +162,7 @@ async def _until_applied(connection: asyncpg.Connection[asyncpg.Record], run_id:
 async def _compare(
     connection: asyncpg.Connection[asyncpg.Record], run_id: bytes, centre: Centre, recipients: int
 ) -> Books:
-    states = {f"{row[0]} {row[1]}".strip(): row[2] for row in await connection.fetch(_STATES, run_id)}
+    states = await states_of(connection, run_id)
     rows = {row["address"]: row["state"] for row in await connection.fetch(_ROWS, run_id)}
     taken = Counter({f"+{destination}": times for destination, times in await centre.ask("destinations")})
     uncertain = {address for address, state in rows.items() if state == "unknown"}
@@ -212,10 +186,7 @@ def report(result: Result) -> dict[str, object]:
     print(f"\nClarion, one worker, one bind, to the SMPP server of npm's smpp; {result.kills} kills")
     print(f"  first to last submit_sm   {rate:10,.0f} messages/s  ({result.submitted_s:.1f} s)")
     print(f"  start to last receipt     {result.recipients / result.delivered_s:10,.0f} messages/s")
-    for name, cpu in result.cpu_us.items():
-        print(f"  CPU of {name:<18} {cpu:10.1f} µs a message")
-    for state, count in books.states.items():
-        print(f"  {state:<25} {count:10,}")
+    print_costs(result.cpu_us, books.states)
     print(f"  lost {books.lost}, twice {books.twice}")
     print(f"  uncertain {books.uncertain}, of which the centre has {books.uncertain_taken}")
     print(f"  receipts acknowledged {books.receipts:,}, of messages nobody knows {books.receipts_unmatched}")
