@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from tests.support.fcm_server import STATUS_OF, FcmServer, service_pem
 from tests.support.letters import sent_through
 from tests.support.push_providers import fcm, push
+from tests.support.sms_providers import ground
 from tests.support.sms_stand_in import Fate
 
 from clarion.adapters.channels.http import HttpWay
-from clarion.adapters.channels.push.fcm import OUTCOMES, open_channel
+from clarion.adapters.channels.push.fcm import OUTCOMES
+from clarion.adapters.channels.push.fcm import channel as fcm_channel
 from clarion.adapters.channels.push.google_token import AHEAD_S, GoogleToken
 from clarion.domain.outcome import Outcome, Reason, Verdict
 
@@ -76,7 +80,7 @@ async def test_a_token_that_was_refused_is_not_shown_again() -> None:
         (refused,) = await sent_through(channel, [push("second", 2)])
         assert (refused.verdict, refused.reason) == (Verdict.RETRY, Reason.AUTH_FAILED)
         assert len(server.issued) == 1
-        fresh = open_channel(server.provider, service_pem())
+        fresh = fcm_channel(server.provider, server.secrets, ground())
         try:
             (sent,) = await sent_through(fresh, [push("second", 2)])
         finally:
@@ -84,45 +88,45 @@ async def test_a_token_that_was_refused_is_not_shown_again() -> None:
         assert sent.verdict is Verdict.SENT
 
 
+@asynccontextmanager
+async def token_of(server: FcmServer, clock: Callable[[], float]) -> AsyncIterator[GoogleToken]:
+    """A token fetched from the stand-in over a way of its own, by this clock."""
+    way = HttpWay(max_connections=2)
+    try:
+        yield GoogleToken(server.provider, service_pem(), way, clock)
+    finally:
+        await way.aclose()
+
+
 async def test_a_token_is_fetched_before_it_ends_and_meanwhile_the_old_one_is_good() -> None:
     now = time.time()
-    async with FcmServer(clock=lambda: now) as server:
-        way = HttpWay(max_connections=2)
-        try:
-            token = GoogleToken(server.provider, service_pem(), way, lambda: now)
-            first = await token.get()
-            assert [await token.get() for _ in range(3)] == [first] * 3
-            now += server.lasts_s - AHEAD_S + 1
-            assert await token.get() == first
-            assert token._asking is not None
-            await token._asking
-            second = await token.get()
-            assert second != first
-            assert server.issued == [first, second]
-        finally:
-            await way.aclose()
+    async with FcmServer(clock=lambda: now) as server, token_of(server, lambda: now) as token:
+        first = await token.get()
+        assert [await token.get() for _ in range(3)] == [first] * 3
+        now += server.lasts_s - AHEAD_S + 1
+        assert await token.get() == first
+        assert token._asking is not None
+        await token._asking
+        second = await token.get()
+        assert second != first
+        assert server.issued == [first, second]
 
 
 async def test_a_token_endpoint_that_fails_holds_nobody_up_while_the_old_token_is_good() -> None:
     now = time.time()
-    async with FcmServer(clock=lambda: now) as server:
-        way = HttpWay(max_connections=2)
-        try:
-            token = GoogleToken(server.provider, service_pem(), way, lambda: now)
-            first = await token.get()
-            server.is_key_revoked = True
-            now += server.lasts_s - 60
-            assert await token.get() == first
-            assert token._asking is not None
-            await token._asking
-            assert await token.get() == first
-            assert token._asking is None, "asked again at once"
-            now += 120
-            ended = await token.get()
-            assert isinstance(ended, Outcome)
-            assert ended.reason is Reason.AUTH_FAILED
-        finally:
-            await way.aclose()
+    async with FcmServer(clock=lambda: now) as server, token_of(server, lambda: now) as token:
+        first = await token.get()
+        server.is_key_revoked = True
+        now += server.lasts_s - 60
+        assert await token.get() == first
+        assert token._asking is not None
+        await token._asking
+        assert await token.get() == first
+        assert token._asking is None, "asked again at once"
+        now += 120
+        ended = await token.get()
+        assert isinstance(ended, Outcome)
+        assert ended.reason is Reason.AUTH_FAILED
 
 
 async def test_an_answer_that_is_lost_leaves_the_message_uncertain() -> None:
@@ -152,7 +156,7 @@ async def test_a_probe_has_a_message_checked_and_not_sent() -> None:
 async def test_a_service_that_is_not_there_is_no_fault_of_a_message() -> None:
     async with FcmServer() as server:
         settings = replace(server.provider, base_url="http://127.0.0.1:1")
-        channel = open_channel(settings, service_pem())
+        channel = fcm_channel(settings, server.secrets, ground())
         try:
             (outcome,) = await sent_through(channel, [push("token")])
             assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.CONNECTION_FAILED)
