@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import httpx
+from tests.support.patience import PATIENCE_S
 from tests.support.scene import LINKS
 from tests.support.workers import SEALER, working
 
@@ -183,7 +184,7 @@ async def adobe(app: App, base_url: str, **settings: str) -> AsyncIterator[Adobe
         account, key, text = await access.create_account(tx, name="Acme")
         if settings:
             account = await tx.accounts.update(dataclasses.replace(account, **settings))  # type: ignore[arg-type]
-    async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as client:
         form = {"client_id": key.id.hex(), "client_secret": text, "grant_type": "client_credentials"}
         token = (await client.post("/ims/token/v3", data=form)).json()["access_token"]
         client.headers.update(

@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import httpx
+from tests.support.patience import PATIENCE_S
 from tests.support.scene import LINKS
 from tests.support.sink import Sink
 from tests.support.workers import SEALER
@@ -141,7 +142,7 @@ async def domo(
             email=EmailContent(subject="Report", html=html or translate(Syntax.DOMO, HTML).text),
         )
         campaign = await campaigns.create_campaign(tx, account_id=account.id, draft=draft, links=LINKS)
-    async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as client:
         made = Domo(app, account, token, client, campaign, group.id)
         await made.contact("ada@load.example", first_name="Ada", attributes={"Region": "North"})
         await made.contact("ben@load.example", first_name="Ben", attributes={"Region": "South"})

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.integration.http.dialects.ajo_scene import Adobe, adobe, aep, at_work, external, html_of
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Sink
 from tests.support.stage import until
 
@@ -53,7 +54,7 @@ async def ajo(app: App, base_url: str) -> AsyncIterator[Adobe]:
 @pytest.fixture
 async def native(ajo: Adobe) -> AsyncIterator[Native]:
     headers = {"Authorization": f"Bearer {ajo.key_text}"}
-    async with httpx.AsyncClient(base_url=ajo.http.base_url, headers=headers, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=ajo.http.base_url, headers=headers, timeout=PATIENCE_S) as http:
         yield Native(http, ajo)
 
 

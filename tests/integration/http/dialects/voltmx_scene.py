@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import httpx
+from tests.support.patience import PATIENCE_S
 from tests.support.workers import SEALER
 
 from clarion.application import access, contacts, senders
@@ -125,7 +126,7 @@ class Volt:
             key, text = await access.create_key(
                 tx, account_id=self.account.id, name="narrow", permissions=permissions, owner_email=OWNER
             )
-        return httpx.AsyncClient(base_url=self.http.base_url, headers=basic(key.id.hex(), text), timeout=30)
+        return httpx.AsyncClient(base_url=self.http.base_url, headers=basic(key.id.hex(), text), timeout=PATIENCE_S)
 
 
 def basic(user: str, password: str) -> dict[str, str]:
@@ -150,7 +151,7 @@ async def volt(app: App, base_url: str, *, port: int = 9) -> AsyncIterator[Volt]
             ),
             sealer=SEALER,
         )
-    async with httpx.AsyncClient(base_url=base_url, headers=basic(OWNER, text), timeout=30) as client:
+    async with httpx.AsyncClient(base_url=base_url, headers=basic(OWNER, text), timeout=PATIENCE_S) as client:
         yield Volt(app, account, key, text, client)
 
 
