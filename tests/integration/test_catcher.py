@@ -7,6 +7,8 @@ import smtplib
 from email.message import EmailMessage
 from pathlib import Path
 
+from tests.support.patience import PATIENCE_S
+
 from clarion.entrypoints.cli.catcher import Catcher
 from clarion.entrypoints.cli.mailbox import Mailbox
 
@@ -46,7 +48,7 @@ async def test_pipelined_messages_are_counted_one_by_one() -> None:
     writer.write(
         b"EHLO x\r\n" + b"".join(envelope % name + b"Hi\r\n.\r\n" for name in (b"a", b"b", b"a")) + b"QUIT\r\n"
     )
-    answers = await asyncio.wait_for(reader.read(), 5)
+    answers = await asyncio.wait_for(reader.read(), PATIENCE_S)
     writer.close()
     await catcher.close()
     assert answers.count(b"Caught") == 3
@@ -58,7 +60,7 @@ async def test_a_message_cut_before_its_final_dot_is_not_counted() -> None:
     catcher = Catcher()
     reader, writer = await asyncio.open_connection("127.0.0.1", await catcher.start())
     writer.write(b"EHLO x\r\nMAIL FROM:<s@sender.example>\r\nRCPT TO:<a@mail.example>\r\nDATA\r\nHi\r\n.\r")
-    await asyncio.wait_for(reader.readuntil(b"354 Go on\r\n"), 5)
+    await asyncio.wait_for(reader.readuntil(b"354 Go on\r\n"), PATIENCE_S)
     writer.close()
     await writer.wait_closed()
     await catcher.close()

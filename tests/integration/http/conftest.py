@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from tests.conftest import TEST_KEY
 from tests.support.database import Databases
+from tests.support.patience import PATIENCE_S
 
 from clarion.application.access import create_account, create_key
 from clarion.bootstrap import App, open_app
@@ -119,7 +120,7 @@ def _standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def anonymous(base_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -136,7 +137,7 @@ def client_with(base_url: str, text: str) -> httpx.AsyncClient:
     """A client that presents this key."""
     limits = httpx.Limits(max_connections=120, max_keepalive_connections=20)
     headers = {"Authorization": f"Bearer {text}"}
-    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, limits=limits)
+    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=PATIENCE_S, limits=limits)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from tests.integration.http.conftest import Caller
+from tests.support.patience import PATIENCE_S
 
 from clarion.entrypoints.http.reference import document_of
 
@@ -46,7 +47,7 @@ def exercise(label: str, base_url: str, account: str, headers: dict[str, str], e
         for own in ("Authorization", "X-API-Key"):
             (case.headers or {}).pop(own, None)
         case.path_parameters = {**(case.path_parameters or {}), "accountGroupId": account}
-        response = case.call(base_url=base_url, headers=headers, timeout=20)
+        response = case.call(base_url=base_url, headers=headers, timeout=PATIENCE_S)
         statuses.append(response.status_code)
         case.validate_response(response, checks=CHECKS)
 

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.integration.http.conftest import Caller
 from tests.integration.http.dialects.credentials import VENDORS, Credentials, new_key
+from tests.support.patience import PATIENCE_S
 
 from clarion.bootstrap import App
 from clarion.entrypoints.http.dialects import mounted
@@ -61,7 +62,7 @@ def exercise(label: str, base_url: str, credentials: Credentials) -> list[int]:
                 del case.headers[name]
         if isinstance(case.body, dict):
             case.body = case.body | credentials.body
-        response = case.call(base_url=base_url, headers=credentials.headers, timeout=20)
+        response = case.call(base_url=base_url, headers=credentials.headers, timeout=PATIENCE_S)
         statuses.append(response.status_code)
         case.validate_response(response, checks=CHECKS)
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.integration.http.conftest import Caller
 from tests.integration.http.dialects.credentials import VENDORS, Credentials, new_key
+from tests.support.patience import PATIENCE_S
 from tests.support.scene import finished
 from tests.support.sink import Sink
 from tests.support.workers import working
@@ -57,7 +58,7 @@ class Press:
 async def press(app: App, caller: Caller, base_url: str) -> AsyncIterator[Press]:
     url = app.settings.database_url
     assert url
-    async with Sink() as sink, httpx.AsyncClient(base_url=base_url, timeout=30) as http:
+    async with Sink() as sink, httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as http:
         relay = {
             "name": "Relay", "host": "127.0.0.1", "port": sink.port, "security": "none",
             "fromAddress": "News <news@clarion.example>",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from tests.support.patience import PATIENCE_S
 
 NOBODY = "0199f1a2-b3c4-7d5e-8f60-718293a4b5c6"
 """A UUID of nothing here."""
@@ -51,4 +52,4 @@ class Workspace:
 def client_with(base_url: str, token: str, **headers: str) -> httpx.AsyncClient:
     """A client that presents a token as the vendor's do."""
     dressed = {"Authorization": f"Token {token}", "Accept": "application/json", **headers}
-    return httpx.AsyncClient(base_url=base_url, headers=dressed, timeout=30)
+    return httpx.AsyncClient(base_url=base_url, headers=dressed, timeout=PATIENCE_S)
