@@ -33,10 +33,14 @@ def read_template(source: str) -> list[Node]:
 
     Raises: LanguageFault at the first thing that is not of the language.
     """
-    nodes = list(_nodes(source))
+    nodes: list[Node] = []
+    tags = 0
+    for node in _nodes(source):
+        tags += not isinstance(node, Text)
+        if tags > TAG_LIMIT:  # at once: reading the rest of half a megabyte of tags would keep everybody waiting
+            raise LanguageFault("maxTags", f"a template has at most {TAG_LIMIT} tags", node.line)
+        nodes.append(node)
     check_nesting(nodes)
-    if sum(not isinstance(node, Text) for node in nodes) > TAG_LIMIT:
-        raise LanguageFault("maxTags", f"a template has at most {TAG_LIMIT} tags", 1)
     return nodes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from typing import Any
@@ -198,6 +199,13 @@ async def test_what_is_not_json_is_malformed(caller: Caller, body: bytes) -> Non
 async def test_other_content_types_are_not_read(caller: Caller, kind: str) -> None:
     response = await caller.post("/contacts", content=b"{}", headers={"Content-Type": kind})
     assert response.status_code == 415
+
+
+async def test_a_compressed_body_is_refused_as_such(caller: Caller) -> None:
+    for path, kind in (("/contacts", "application/json"), ("/imports", "text/csv")):
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        response = await caller.post(path, content=gzip.compress(b"email\na@b.example\n"), headers=headers)
+        assert (response.status_code, response.json()["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 async def test_an_unknown_object_is_told_before_a_mistake_in_the_body(caller: Caller) -> None:

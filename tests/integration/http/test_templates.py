@@ -44,7 +44,13 @@ async def test_a_tag_without_a_counterpart_is_refused_with_its_line(caller: Call
 
 
 @pytest.mark.parametrize(
-    "body", [{"syntax": "mustache", "source": ""}, {"syntax": "domo", "source": "x" * 524_289}, {"syntax": "domo"}]
+    "body",
+    [
+        {"syntax": "mustache", "source": ""},
+        {"syntax": "domo", "source": "x" * 524_289},
+        {"syntax": "domo", "source": "{{" * 50_000},
+        {"syntax": "domo"},
+    ],
 )
 async def test_an_unknown_syntax_and_a_text_without_end_are_refused(caller: Caller, body: dict[str, Any]) -> None:
     assert (await caller.post("/templates/translate", json=body)).status_code == 422

@@ -12,6 +12,7 @@ from tests.support.templates import BIG_CONTACT, BOMBS, attempt, plan_of
 
 from clarion.domain.errors import Invalid
 from clarion.rendering.email import WireEmail
+from clarion.rendering.language import TAG_LIMIT
 
 TIME_LIMIT_S: Final = 1.2
 MEMORY_LIMIT: Final = 256 * 1024 * 1024
@@ -27,6 +28,13 @@ def test_t20_a_bomb_stops_in_time_and_prints_little(name: str) -> None:
             break
     assert took_s < TIME_LIMIT_S
     assert not verdict.startswith("printed") or int(verdict.split()[1]) < OUTPUT_LIMIT
+
+
+def test_t20_half_a_megabyte_of_tags_is_read_no_further_than_the_last_that_may_be() -> None:
+    with pytest.raises(Invalid) as refused:
+        plan_of("{{ contact.email }}" * TAG_LIMIT + "\n{{ 1 }}" + "{{ never read" * 1000)
+    assert refused.value.problems[0].rule == "maxTags"
+    assert refused.value.problems[0].message.startswith("line 2:")
 
 
 def test_t20_all_bombs_together_take_less_memory_than_one_may() -> None:

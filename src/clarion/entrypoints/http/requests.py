@@ -42,9 +42,14 @@ class ClientGone(RequestTimeout):
 
 
 async def read_bytes(request: Incoming, limit: int) -> bytes:
-    """The whole body. Raises `TooLarge` before keeping more than `limit` bytes, `RequestTimeout` when it stalls."""
-    if _announced(request) > limit:
-        raise _too_large(limit)
+    """The whole body.
+
+    Raises:
+        TooLarge: before more than `limit` bytes are kept.
+        UnsupportedMediaType: it is compressed.
+        RequestTimeout: it stalls.
+    """
+    _check_head(request, limit)
     clock = asyncio.get_running_loop().time
     ends_at = clock() + WHOLE_LIMIT_S
     body, more = bytearray(), True
@@ -68,9 +73,8 @@ async def read_bytes(request: Incoming, limit: int) -> bytes:
 
 
 async def stream_body(request: Incoming, limit: int) -> AsyncIterator[bytes]:
-    """The body in the pieces it comes in. Raises `TooLarge`, `RequestTimeout` or `ClientGone`."""
-    if _announced(request) > limit:
-        raise _too_large(limit)
+    """The body in the pieces it comes in. Raises what `read_bytes` raises, or `ClientGone`."""
+    _check_head(request, limit)
     seen = 0
     pieces = request.stream()
     while (piece := await _next(pieces)) is not None:
@@ -81,9 +85,13 @@ async def stream_body(request: Incoming, limit: int) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _announced(request: Incoming) -> int:
+def _check_head(request: Incoming, limit: int) -> None:
+    """Refuses a body by its headers: one that is announced as too large, or compressed (RFC 9110 §8.4)."""
     announced = request.headers.get("content-length", "")
-    return int(announced[:20]) if announced.isdecimal() else -1
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit)
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("No Content-Encoding is read here; send the body as it is")
 
 
 async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:

@@ -20,7 +20,7 @@ from clarion.rendering.translation.voltmx import translate_voltmx
 __all__ = ["SOURCE_LIMIT", "TRANSLATORS", "Syntax", "Translated", "translate"]
 
 SOURCE_LIMIT: Final = 512 * 1024
-"""Characters of a template that is translated."""
+"""Characters of a template that is translated, and of what it becomes."""
 
 TRANSLATORS: Final[dict[Syntax, Translator]] = {
     Syntax.DOMO: translate_domo,
@@ -35,7 +35,8 @@ def translate(syntax: Syntax, source: str, *, field: str = "source") -> Translat
     """A template in our own language; `field` is the name its mistakes are told under.
 
     Raises:
-        Invalid: it is too long, or has a tag that is broken or has no counterpart; the message names the line.
+        Invalid: it is too long, here or there, or has a tag that is broken or has no counterpart; the message names the
+            line.
     """
     if len(source) > SOURCE_LIMIT:
         raise Invalid(Problem(field, "maxLength", f"must have at most {SOURCE_LIMIT} characters"))
@@ -44,7 +45,11 @@ def translate(syntax: Syntax, source: str, *, field: str = "source") -> Translat
         raise Invalid(Problem(field, "enum", f"templates of {syntax} are not translated yet"))
     try:
         translated = translator(source)
-        read_template(translated.text)
+        is_short = len(translated.text) <= SOURCE_LIMIT  # every brace that is no tag is written as one
+        if is_short:
+            read_template(translated.text)
     except LanguageFault as fault:
         raise Invalid(Problem(field, fault.rule, f"line {fault.line}: {fault.message}")) from None
+    if not is_short:
+        raise Invalid(Problem(field, "maxLength", f"comes to more than {SOURCE_LIMIT} characters in our language"))
     return translated
