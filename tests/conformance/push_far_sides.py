@@ -19,12 +19,13 @@ from tests.support.certificates import make_certificates
 from tests.support.fcm_server import FcmServer, service_pem
 from tests.support.push_providers import BRISK, apns_settings, device, pem, push, to_browser
 from tests.support.sms_providers import BRISK as HTTP_BRISK
+from tests.support.sms_providers import ground
 from tests.support.sms_stand_in import Fate
 from tests.support.web_push_server import WebPushServer
 
 from clarion.adapters.channels.push.apns import ApnsChannel
-from clarion.adapters.channels.push.fcm import open_channel as open_fcm
-from clarion.adapters.channels.push.web_push import open_channel as open_web_push
+from clarion.adapters.channels.push.fcm import channel as fcm_channel
+from clarion.adapters.channels.push.web_push import channel as web_push_channel
 from clarion.adapters.channels.push.web_push import topic
 from clarion.application.ports.channel import Channel
 from clarion.rendering.push import WirePush
@@ -79,11 +80,11 @@ def _collapse_ids(server: ApnsServer) -> list[str]:
 @asynccontextmanager
 async def over_fcm(wish: Wish) -> AsyncIterator[FarSide]:
     """FCM, with its token server."""
-    key = service_pem(1 if wish.stranger else 0)
+    secrets = {"privateKey": service_pem(1 if wish.stranger else 0)}
     async with (
         FcmServer(retry_after=pause(wish), allowance=Allowance(wish.per_second)) as server,
         behind(server) as line,
-        aclosing(open_fcm(server.provider, key, HTTP_BRISK)) as channel,
+        aclosing(fcm_channel(server.provider, secrets, ground(), HTTP_BRISK)) as channel,
     ):
         makers = _devices(server.fates, "UNREGISTERED", "UNAVAILABLE", Fate.CUT, Fate.SILENT)
         yield FarSide(
@@ -137,8 +138,8 @@ async def over_web_push(wish: Wish) -> AsyncIterator[FarSide]:
 
 def _to_browsers(server: WebPushServer, wish: Wish) -> Channel[WirePush]:
     # What a push service says of a key may be a stranger's word, and blames nobody: a bad one is none at all.
-    key = "none" if wish.stranger else server.secrets["privateKey"]
-    return open_web_push(server.provider, key, HTTP_BRISK)
+    secrets = {"privateKey": "none"} if wish.stranger else server.secrets
+    return web_push_channel(server.provider, secrets, ground(), HTTP_BRISK)
 
 
 def _taken(server: Any, *, stranger: bool) -> Callable[[], Awaitable[list[str]]]:

@@ -12,14 +12,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.support.apns_server import ApnsServer
 from tests.support.certificates import Certificates
 from tests.support.fcm_server import FcmServer
+from tests.support.sms_providers import ground
 from tests.support.web_push_server import WebPushServer
 
 from clarion.adapters.channels.http import Timeouts
 from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.push.apns import ApnsChannel
-from clarion.adapters.channels.push.fcm import open_channel as open_fcm
+from clarion.adapters.channels.push.fcm import channel as fcm_channel
 from clarion.adapters.channels.push.http2 import Http2Timeouts
-from clarion.adapters.channels.push.web_push import open_channel as open_web_push
+from clarion.adapters.channels.push.web_push import channel as web_push_channel
 from clarion.domain.providers.push import Apns
 from clarion.domain.push_address import WebSubscription
 from clarion.rendering.push import WirePush
@@ -89,8 +90,8 @@ async def fcm(
 ) -> AsyncIterator[tuple[FcmServer, HttpChannel[WirePush]]]:
     """A stand-in for FCM, and a channel to it with the right key."""
     async with FcmServer(**server) as far_side:
-        key = private_key or far_side.secrets["privateKey"]
-        async with aclosing(open_fcm(far_side.provider, key, timeouts)) as channel:
+        secrets = {"privateKey": private_key} if private_key else far_side.secrets
+        async with aclosing(fcm_channel(far_side.provider, secrets, ground(), timeouts)) as channel:
             yield far_side, channel
 
 
@@ -101,8 +102,9 @@ async def web_push(
     """A stand-in for browsers and their push service, and a channel to it with the right key."""
     tls = certificates.server_context()
     async with WebPushServer(tls=tls, ca_file=str(certificates.ca_file)) as far_side:
-        key = private_key or far_side.secrets["privateKey"]
-        async with aclosing(open_web_push(replace(far_side.provider, **settings), key, timeouts)) as channel:
+        provider = replace(far_side.provider, **settings)
+        secrets = {"privateKey": private_key} if private_key else far_side.secrets
+        async with aclosing(web_push_channel(provider, secrets, ground(), timeouts)) as channel:
             yield far_side, channel
 
 

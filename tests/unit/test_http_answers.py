@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarion.adapters.channels.brake import Brake
+from clarion.adapters.channels.http import Request
 from clarion.adapters.channels.http_answers import LEAST_PAUSE_S, LONGEST_PAUSE_S, Answer, plain, refusal, retry_after
+from clarion.adapters.channels.sms_http.aws_signing import Signer
 from clarion.domain.outcome import Outcome, Reason, Verdict
 
 NOW = datetime(2026, 5, 20, 9, 0, 0, tzinfo=UTC)
@@ -64,6 +66,11 @@ def test_f50_whatever_is_asked_for_is_a_sane_pause_or_none(said: str) -> None:
 def test_a_status_is_read_as_http_means_it(status: int, verdict: Verdict, reason: Reason) -> None:
     outcome = refusal(Answer(status, {}, b"", is_whole=True), "words")
     assert (outcome.verdict, outcome.reason, outcome.reply) == (verdict, reason, f"HTTP {status} words")
+
+
+def test_what_is_printed_of_a_request_and_of_a_signer_holds_no_secret() -> None:
+    request = Request("https://provider.example/", b"", {"Authorization": "Bearer s3cret"})
+    assert "s3cret" not in f"{request} {Signer('id', 's3cret', 'eu-central-1', 'sms-voice')}"
 
 
 def test_somebody_elses_words_fit_on_a_line() -> None:

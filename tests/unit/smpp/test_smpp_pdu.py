@@ -42,7 +42,6 @@ def test_units_come_whole_however_the_network_cuts_them(units: list[Pdu], data: 
         found += more
         octets = octets[cut:]
     assert found == units
-    assert reader.empty
 
 
 @pytest.mark.parametrize("length", [0, 4, 15, pdu.PDU_LIMIT + 1, 2**32 - 1])

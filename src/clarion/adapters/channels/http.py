@@ -58,6 +58,10 @@ class Request(NamedTuple):
     headers: Mapping[str, str]
     method: str = "POST"
 
+    def __repr__(self) -> str:
+        """Without the headers, which hold the login."""
+        return f"Request({self.method} {self.url})"
+
 
 class _Left(Enum):
     NOTHING = 0
@@ -117,7 +121,7 @@ class HttpWay:
         public_only: bool = False,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
-        self._max_connections = max_connections
+        self.max_connections = max_connections
         self._tls = tls
         self._public_only = public_only
         self._session: aiohttp.ClientSession | None = None
@@ -127,7 +131,7 @@ class HttpWay:
         """The session, opened at first use, because it belongs to the running loop."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                limit=self._max_connections,
+                limit=self.max_connections,
                 keepalive_timeout=self.timeouts.idle,
                 ttl_dns_cache=60,
                 ssl=self._tls or True,

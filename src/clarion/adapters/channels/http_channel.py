@@ -62,12 +62,12 @@ class Api(Protocol[M_contra]):
 class HttpChannel(Generic[M]):
     """A `Channel` over one HTTP provider. Use from one event loop."""
 
-    def __init__(self, api: Api[M], way: HttpWay, *, max_connections: int, brake: Brake | None = None) -> None:
+    def __init__(self, api: Api[M], way: HttpWay, *, brake: Brake | None = None) -> None:
         self._api = api
         self._way = way
         self._timeouts = way.timeouts
         self._backlog: Backlog[M] = Backlog()
-        self._brake = brake or Brake(max_connections)
+        self._brake = brake or Brake(way.max_connections)
         self._carriers: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._tick_due = 0.0

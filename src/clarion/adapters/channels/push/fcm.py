@@ -111,16 +111,13 @@ def outcome(answer: Answer) -> Outcome:
     return Outcome(verdict, reason, f"HTTP {answer.status} {code} {words}")
 
 
-def channel(fcm: Fcm, secrets: Mapping[str, str], ground: Ground) -> HttpChannel[WirePush]:
-    """The channel of a sender."""
+def channel(
+    fcm: Fcm, secrets: Mapping[str, str], ground: Ground, timeouts: Timeouts | None = None
+) -> HttpChannel[WirePush]:
+    """The channel of a sender. FCM is told no address of ours."""
     del ground
-    return open_channel(fcm, secrets["privateKey"])
-
-
-def open_channel(fcm: Fcm, private_key: str, timeouts: Timeouts | None = None) -> HttpChannel[WirePush]:
-    """The channel of a sender, with other timeouts for tests."""
     way = HttpWay(max_connections=fcm.max_connections, timeouts=timeouts)
-    return HttpChannel(FcmApi(fcm, private_key, way), way, max_connections=fcm.max_connections)
+    return HttpChannel(FcmApi(fcm, secrets["privateKey"], way), way)
 
 
 def _error(answer: Answer) -> Mapping[str, object]:

@@ -138,22 +138,19 @@ class _Free(Brake):
         """Takes no notice."""
 
 
-def channel(settings: WebPush, secrets: Mapping[str, str], ground: Ground) -> WebPushChannel:
-    """The channel of a sender."""
+def channel(
+    settings: WebPush, secrets: Mapping[str, str], ground: Ground, timeouts: Timeouts = PATIENCE
+) -> WebPushChannel:
+    """The channel of a sender. Push services are told no address of ours."""
     del ground
-    return open_channel(settings, secrets["privateKey"])
-
-
-def open_channel(settings: WebPush, private_key: str, timeouts: Timeouts = PATIENCE) -> WebPushChannel:
-    """The channel of a sender, with other timeouts for tests."""
-    api = WebPushApi(settings, private_key)
+    api = WebPushApi(settings, secrets["privateKey"])
     way = HttpWay(
         max_connections=settings.max_connections,
         timeouts=timeouts,
         tls=api.tls,
         public_only=not settings.allow_private_endpoints,
     )
-    return WebPushChannel(api, way, max_connections=settings.max_connections, brake=_Free(settings.max_connections))
+    return WebPushChannel(api, way, brake=_Free(way.max_connections))
 
 
 def topic(key: str) -> str:

@@ -49,7 +49,6 @@ MESSAGE_STATE: Final = 0x0427
 ESM_CLASS_UDH: Final = 0x40
 """§5.2.12: the text begins with a user data header."""
 
-
 # service_type; kind, plan and address of source and destination; esm_class; then what each of the two has of its own.
 _ADDRESSES: Final = rb"[^\0]{0,5}\0(.).([^\0]{0,64})\0(.).([^\0]{0,64})\0(.)"
 _LAYOUTS: Final = {
@@ -87,17 +86,12 @@ class Message(NamedTuple):
 
 
 class Reader:
-    """Cuts what arrives into PDUs, however the network cut it. `empty` tells whether half a unit is waiting."""
+    """Cuts what arrives into PDUs, however the network cut it."""
 
     __slots__ = ("_rest",)
 
     def __init__(self) -> None:
         self._rest = b""
-
-    @property
-    def empty(self) -> bool:
-        """True when nothing of an unfinished unit has arrived."""
-        return not self._rest
 
     def feed(self, data: bytes) -> tuple[list[Pdu], str | None]:
         """Takes bytes; gives the units that are whole now, and what is wrong with those behind them, if anything is.

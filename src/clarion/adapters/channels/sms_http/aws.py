@@ -95,7 +95,7 @@ def channel(
     del ground
     way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
     api = AwsApi(provider, secrets["secretAccessKey"])
-    return HttpChannel(api, way, max_connections=provider.max_connections)
+    return HttpChannel(api, way)
 
 
 def callbacks(provider: AwsSms, secrets: Mapping[str, str], ground: Ground) -> AwsCallbacks:

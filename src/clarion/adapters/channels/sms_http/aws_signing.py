@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
@@ -18,11 +18,12 @@ _PORTS = {"https": ":443", "http": ":80"}
 """Said by nobody in a Host header."""
 
 
-class Signer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Signer:
     """Whose key signs, and for which service of which region."""
 
     access_key_id: str
-    secret_access_key: str
+    secret_access_key: str = field(repr=False)
     region: str
     service: str
 

@@ -85,7 +85,7 @@ def channel(
     """The channel of a sender at Bird. Its webhooks are set up there: a request cannot name one."""
     del ground
     way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
-    return HttpChannel(BirdApi(provider, secrets["apiKey"]), way, max_connections=provider.max_connections)
+    return HttpChannel(BirdApi(provider, secrets["apiKey"]), way)
 
 
 def callbacks(provider: Bird, secrets: Mapping[str, str], ground: Ground) -> BirdCallbacks:

@@ -59,7 +59,7 @@ def channel(
     """The channel of a sender that speaks signed JSON."""
     api = SignedApi(provider, secrets["signingSecret"], ground.callback_url)
     way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
-    return HttpChannel(api, way, max_connections=provider.max_connections)
+    return HttpChannel(api, way)
 
 
 def callbacks(provider: SignedHttp, secrets: Mapping[str, str], ground: Ground) -> SignedCallbacks:

@@ -104,7 +104,7 @@ def channel(
     """The channel of a sender at Twilio."""
     api = TwilioApi(provider, secrets["authToken"], ground.callback_url)
     way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
-    return HttpChannel(api, way, max_connections=provider.max_connections)
+    return HttpChannel(api, way)
 
 
 def callbacks(provider: Twilio, secrets: Mapping[str, str], ground: Ground) -> TwilioCallbacks:

@@ -99,7 +99,7 @@ def channel(
     """The channel of a sender at Vonage."""
     api = VonageApi(provider, secrets["privateKey"], ground.callback_url)
     way = HttpWay(max_connections=provider.max_connections, timeouts=timeouts)
-    return HttpChannel(api, way, max_connections=provider.max_connections)
+    return HttpChannel(api, way)
 
 
 def callbacks(provider: Vonage, secrets: Mapping[str, str], ground: Ground) -> VonageCallbacks:
