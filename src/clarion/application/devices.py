@@ -16,7 +16,7 @@ from clarion.application.ports import Transaction
 from clarion.domain.device import Device, Platform
 from clarion.domain.errors import Conflict, Invalid, NotFound, Problem
 from clarion.domain.ids import Id
-from clarion.domain.push_address import apns_token_fault, endpoint_fault, fcm_token_fault, keys_fault
+from clarion.domain.push_address import apns_token_fault, endpoint_fault, fcm_token_fault, keys_fault, token_key
 
 APP_LIMIT: Final = 255
 """Characters of an app's name."""
@@ -53,15 +53,16 @@ async def register_device(
     if problems:
         raise Invalid.of(problems)
     app = draft.app.strip(" ")
+    token = token_key(draft.token) if draft.platform is Platform.IOS else draft.token
     held = await tx.devices.list_of(account_id, contact_id)
-    if len(held) >= DEVICES_LIMIT and not any((one.app, one.token) == (app, draft.token) for one in held):
+    if len(held) >= DEVICES_LIMIT and not any((one.app, one.token) == (app, token) for one in held):
         raise Conflict("TOO_MANY_DEVICES", f"The contact has {DEVICES_LIMIT} devices; delete some of them first")
     return await tx.devices.register(
         account_id,
         contact_id,
         platform=draft.platform,
         app=app,
-        token=draft.token,
+        token=token,
         p256dh=draft.p256dh,
         auth=draft.auth,
     )

@@ -15,6 +15,7 @@ from clarion.application.ports.suppressions import NewSuppression
 from clarion.domain.channel import ChannelName
 from clarion.domain.errors import Invalid, NotFound, Problem
 from clarion.domain.ids import Id
+from clarion.domain.push_address import token_key
 from clarion.domain.suppression import Suppression, SuppressionReason
 from clarion.rendering.addresses import AddressFault, email_key, parse_email
 
@@ -128,9 +129,10 @@ def checked_key(channel: ChannelName, address: str, field: str) -> str | Problem
     if channel is ChannelName.EMAIL:
         parsed = parse_email(address)
         return Problem(field, parsed.rule, parsed.message) if isinstance(parsed, AddressFault) else parsed.key
-    read = rules.read_phone if channel is ChannelName.SMS else rules.read_push_token
-    result = read(address)
-    return Problem(field, result.rule, result.message) if isinstance(result, rules.Refusal) else result
+    result = rules.read_phone(address) if channel is ChannelName.SMS else rules.read_push_token(address)
+    if isinstance(result, rules.Refusal):
+        return Problem(field, result.rule, result.message)
+    return token_key(result) if channel is ChannelName.PUSH else result
 
 
 def key_of_sent(channel: ChannelName, address: str) -> str:

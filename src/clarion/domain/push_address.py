@@ -56,6 +56,11 @@ def apns_token_fault(token: str) -> str | None:
     return None if _APNS_TOKEN.fullmatch(token) else "must be 16 to 200 hexadecimal digits"
 
 
+def token_key(token: str) -> str:
+    """A token as it is stored and compared: one of APNs, whose digits may be written either way, in small letters."""
+    return token.lower() if _APNS_TOKEN.fullmatch(token) else token
+
+
 def fcm_token_fault(token: str) -> str | None:
     """Why this is no registration token of FCM."""
     return None if _FCM_TOKEN.fullmatch(token) else f"must be 1 to {TOKEN_LIMIT} characters of a token"
