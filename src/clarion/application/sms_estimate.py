@@ -33,7 +33,7 @@ _CENT: Final = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Segments:
+class SegmentCounts:
     """How many segments the messages of the sample have. `typical` is the median."""
 
     least: int
@@ -62,7 +62,7 @@ class SmsEstimate:
 
     sampled: int
     recipients: int
-    segments: Segments | None
+    segments: SegmentCounts | None
     encodings: dict[Encoding, int]
     skipped: dict[Reason, int]
     countries: tuple[CountryShare, ...]
@@ -104,7 +104,7 @@ def estimated(plan: SmsPlan, rules: SmsRules, people: Sequence[Sampled], recipie
     return SmsEstimate(
         sampled=len(people),
         recipients=recipients,
-        segments=Segments(min(counts), statistics.median_low(counts), max(counts)) if counts else None,
+        segments=SegmentCounts(min(counts), statistics.median_low(counts), max(counts)) if counts else None,
         encodings=dict(Counter(message.encoding for _, message in made)),
         skipped=dict(skipped),
         countries=tuple(

@@ -23,6 +23,7 @@ _GET: Final = f"""
 SELECT {_COLUMNS} FROM delivery AS d JOIN run AS r ON r.id = d.run_id WHERE d.run_id = $1 AND d.seq = $2
 """
 
+# index: delivery_pkey.
 _GIVEN: Final = "SELECT given FROM delivery WHERE run_id = $1 AND seq = $2"
 
 # index: delivery_pkey, from the cursor on; other states are stepped over. run_pkey.

@@ -33,6 +33,7 @@ UPDATE run SET state = $2, state_reason = $3,
     snapshot_done = snapshot_done OR ($2 IN ('stopped', 'failed') AND read_at > started_at)
 FROM held WHERE run.id = held.id
 """
+# index: run_by_campaign.
 _ACTIVE: Final = """
 SELECT EXISTS (SELECT FROM run
                WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') AND test_address IS NULL)
@@ -52,6 +53,7 @@ _CLOSE_INTAKE: Final = """
 UPDATE run SET accepts_until = now() WHERE campaign_id = $1 AND finished_at IS NULL AND accepts_until > now()
 """
 
+# index: run_by_campaign.
 _CLOSE_RECHECK: Final = """
 UPDATE run SET recheck_at = NULL, snapshot_done = snapshot_done OR read_at > started_at
 WHERE campaign_id = $1 AND state IN ('preparing', 'sending', 'paused') RETURNING id

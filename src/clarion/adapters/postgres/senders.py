@@ -64,7 +64,9 @@ ORDER BY sender.channel, sender.id
 """
 # index: sender_by_pool.
 _OF_POOL: Final = f"SELECT {SENDER_COLUMNS} FROM {SENDER_FROM} WHERE account_id = $1 AND sender.pool = $2"
+# index: sender_pkey.
 _SEALED: Final = "SELECT secrets_sealed FROM sender WHERE id = $1"
+# index: sender_pkey, sender_account_id_name_key.
 _REPLACE: Final = """
 UPDATE sender SET name = $3, channel = $4, provider = $5, config = $6, sms = $7, from_address = $8,
     rate_per_second = $9, domain_rates = $10, daily_cap = $11, warm_up = $12, warm_up_from = $13, pool = $14,

@@ -87,6 +87,7 @@ _CAMPAIGN_SUPPRESSION = "campaign_id, channel, address_key, created_at"
 _FIND_FOR_CAMPAIGN = f"""
 SELECT {_CAMPAIGN_SUPPRESSION} FROM campaign_suppression WHERE {_OF_CAMPAIGN} AND channel = $3 AND address_key = $4
 """
+# index: campaign_suppression_pkey.
 _LIST_FOR_CAMPAIGN = f"""
 SELECT {_CAMPAIGN_SUPPRESSION} FROM campaign_suppression
 WHERE {_OF_CAMPAIGN} AND (channel, address_key) > ($3, $4) ORDER BY channel, address_key LIMIT $5
