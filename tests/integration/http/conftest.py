@@ -156,3 +156,12 @@ async def key_with(app: App, caller: Caller, *permissions: Permission) -> tuple[
     """Another key of the caller's account, with just these permissions."""
     async with app.database.transaction() as tx:
         return await create_key(tx, account_id=caller.account.id, name="narrow", permissions=permissions)
+
+
+async def kept_receipts(app: App, sender: str) -> list[tuple[str, str, str]]:
+    """Event, name of the message and state of each receipt that a sender's provider brought and nobody applied yet."""
+    async with app.database.reading() as tx:
+        rows = await tx.connection.fetch(
+            "SELECT event_id, ref, state FROM receipt WHERE sender_id = $1 ORDER BY 1", bytes.fromhex(sender)
+        )
+    return [tuple(row) for row in rows]

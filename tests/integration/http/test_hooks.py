@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.http.conftest import Caller, calling, serving
+from tests.integration.http.conftest import Caller, calling, kept_receipts, serving
 
 from clarion.adapters.channels.sms_http.standard_webhooks import key_of, signed_headers
 from clarion.bootstrap import App, open_app
@@ -50,14 +50,6 @@ ODD = ({"occurredAt": "9999-12-31T23:59:59-12:00"}, {"occurredAt": "0001-01-01T0
 """What no database holds as it stands; it must not keep the news of others from being stored with it."""
 
 
-async def _kept(app: App, sender: str) -> list[tuple[str, str, str]]:
-    async with app.database.reading() as tx:
-        rows = await tx.connection.fetch(
-            "SELECT event_id, ref, state FROM receipt WHERE sender_id = $1 ORDER BY 1", bytes.fromhex(sender)
-        )
-    return [tuple(row) for row in rows]
-
-
 async def test_a_signed_call_is_stored_once_and_answered_after_that(
     caller: Caller, anonymous: httpx.AsyncClient, app: App
 ) -> None:
@@ -67,12 +59,12 @@ async def test_a_signed_call_is_stored_once_and_answered_after_that(
         answer = await anonymous.post(f"/hooks/{sender}", **call)
         assert (answer.status_code, answer.content) == (204, b"")
         assert "content-length" not in answer.headers
-    assert await _kept(app, sender) == [("e1", "m1", "delivered")]
+    assert await kept_receipts(app, sender) == [("e1", "m1", "delivered")]
     async with app.database.reading() as tx:
         assert len(await tx.inbound.list_after(caller.account.id, None, 10)) == 1
     odd = [_delivered(f"e{3 + number}", "m1") | said for number, said in enumerate(ODD)]
     assert (await anonymous.post(f"/hooks/{sender}", **_signed(odd))).status_code == 204
-    assert [name for name, _, _ in await _kept(app, sender)] == ["e1", "e3", "e4", "e5"]
+    assert [name for name, _, _ in await kept_receipts(app, sender)] == ["e1", "e3", "e4", "e5"]
 
 
 async def test_nothing_of_a_forged_call_is_kept(caller: Caller, anonymous: httpx.AsyncClient, app: App) -> None:
@@ -84,7 +76,7 @@ async def test_nothing_of_a_forged_call_is_kept(caller: Caller, anonymous: httpx
     for call in (_signed(events, "whsec_b3RoZXI="), other_body, unsigned):
         answer = await anonymous.post(f"/hooks/{sender}", **call)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
-    assert await _kept(app, sender) == []
+    assert await kept_receipts(app, sender) == []
 
 
 @pytest.mark.parametrize("name", ["0" * 24, "not-an-id", "%00"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from tests.integration.http.conftest import Caller
+from tests.integration.http.conftest import Caller, kept_receipts
 from tests.support import sms_callbacks
 from tests.support.sms_providers import PEM, TwilioStandIn, VonageStandIn
 
@@ -54,14 +54,6 @@ async def _statuses(client: httpx.AsyncClient, hook: str, *calls: Callback) -> l
     return [answer.status_code for answer in answers]
 
 
-async def _kept(app: App, sender: str) -> list[tuple[str, str, str]]:
-    async with app.database.reading() as tx:
-        rows = await tx.connection.fetch(
-            "SELECT event_id, ref, state FROM receipt WHERE sender_id = $1 ORDER BY 1", bytes.fromhex(sender)
-        )
-    return [tuple(row) for row in rows]
-
-
 async def test_calls_of_twilio_are_taken_once_and_forged_ones_never(
     caller: Caller, anonymous: httpx.AsyncClient, app: App
 ) -> None:
@@ -76,9 +68,11 @@ async def test_calls_of_twilio_are_taken_once_and_forged_ones_never(
         good._replace(body=b"a=1&" * 600),
     ]
     assert await _statuses(anonymous, f"/hooks/{sender}", *forged) == [403] * 5
-    assert await _kept(app, sender) == []
+    assert await kept_receipts(app, sender) == []
     assert await _statuses(anonymous, f"/hooks/{sender}", good, good) == [200, 200]
-    assert await _kept(app, sender) == [(f"{STATUS['MessageSid']}:delivered", STATUS["MessageSid"], "delivered")]
+    assert await kept_receipts(app, sender) == [
+        (f"{STATUS['MessageSid']}:delivered", STATUS["MessageSid"], "delivered")
+    ]
     reply = {**STATUS, "MessageStatus": "", "SmsStatus": "received", "Body": "Hello"}
     inbound = sms_callbacks.twilio(url, TWILIO.token, reply)
     assert await _statuses(anonymous, f"/hooks/{sender}", inbound, inbound) == [200, 200]
@@ -101,8 +95,8 @@ async def test_calls_of_vonage_are_taken_once_and_forged_ones_never(
         sms_callbacks.vonage(url, VONAGE.signature_secret, SUBMITTED, iat="soon"),
     ]
     assert await _statuses(anonymous, f"/hooks/{sender}", *forged) == [403] * 5
-    assert await _kept(app, sender) == []
+    assert await kept_receipts(app, sender) == []
     assert await _statuses(anonymous, f"/hooks/{sender}", good, good) == [204, 204]
-    assert await _kept(app, sender) == [
+    assert await kept_receipts(app, sender) == [
         (f"{SUBMITTED['message_uuid']}:submitted", SUBMITTED["message_uuid"], "accepted")
     ]
