@@ -11,7 +11,7 @@ from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import campaigns, groups
 from clarion.application.account_settings import AccountDraft, update_account
 from clarion.application.campaign_draft import CampaignDraft
-from clarion.application.sms_estimate import Segments, SmsEstimate, estimate_sms
+from clarion.application.sms_estimate import SegmentCounts, SmsEstimate, estimate_sms
 from clarion.domain.campaign import Category
 from clarion.domain.contact import Identity
 from clarion.domain.contact_import import ImportFormat
@@ -74,6 +74,6 @@ async def test_an_estimate_is_made_of_a_sample_of_those_who_may_get_a_message(da
     assert first.sampled == 500
     assert {share.country for share in first.countries} == {"DE"}
     assert 0.15 < first.encodings[Encoding.UCS2] / 500 < 0.35
-    assert first.segments == Segments(1, 1, 2)
+    assert first.segments == SegmentCounts(1, 1, 2)
     assert first.total == round((first.encodings[Encoding.GSM] + 2 * first.encodings[Encoding.UCS2]) * 600 / 500)
     assert set(first.skipped) <= {Reason.LANDLINE}

@@ -7,7 +7,7 @@ from decimal import Decimal
 from tests.support.text_messages import plan_of
 
 from clarion.application.ports.samples import Sampled
-from clarion.application.sms_estimate import CountryShare, Segments, SmsEstimate, estimated
+from clarion.application.sms_estimate import CountryShare, SegmentCounts, SmsEstimate, estimated
 from clarion.domain.outcome import Reason
 from clarion.domain.sms import SmsRules
 from clarion.rendering.sms_encoding import Encoding
@@ -30,7 +30,7 @@ def test_an_estimate_counts_what_everyone_would_get() -> None:
     assert estimate(people, 1000) == SmsEstimate(
         sampled=10,
         recipients=1000,
-        segments=Segments(1, 1, 3),
+        segments=SegmentCounts(1, 1, 3),
         encodings={Encoding.GSM: 7, Encoding.UCS2: 2},
         skipped={Reason.LANDLINE: 1},
         countries=(CountryShare("DE", 0.8, Decimal("0.07")), CountryShare("FR", 0.1, Decimal("0.04"))),
@@ -53,6 +53,6 @@ def test_a_country_without_a_price_is_named_and_left_out_of_the_cost() -> None:
 
 def test_without_anybody_the_message_is_counted_as_it_stands() -> None:
     told = estimate([], 0, text="Sale \U0001f389 " + "x" * 150)
-    assert (told.segments, told.total, told.cost, told.countries) == (Segments(3, 3, 3), 0, None, ())
+    assert (told.segments, told.total, told.cost, told.countries) == (SegmentCounts(3, 3, 3), 0, None, ())
     assert "3 segments instead of 1" in told.warnings[0]
     assert estimate([], 0, text="{{ contact.firstName | required }}").segments is None
