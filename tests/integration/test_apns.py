@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from itertools import pairwise
@@ -19,7 +18,6 @@ from clarion.adapters.channels.push.apns import ApnsChannel
 from clarion.adapters.channels.push.apns_answers import OUTCOMES
 from clarion.adapters.channels.push.http2 import Http2Timeouts
 from clarion.adapters.channels.push.provider_token import CHANGED_S, ProviderToken
-from clarion.application.ports.channel import Window
 from clarion.domain.outcome import Outcome, Reason, Verdict
 from clarion.domain.providers.push import Apns
 
@@ -219,18 +217,3 @@ async def test_a_service_that_cannot_be_reached_is_told_soon() -> None:
         assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.CONNECTION_FAILED)
     finally:
         await channel.aclose()
-
-
-async def test_closing_leaves_no_message_without_an_outcome() -> None:
-    async with apns(max_streams=10) as (server, channel):
-        window = Window([push(device(number), number + 1) for number in range(300)])
-        channel.send(window)
-        async with asyncio.timeout(30):
-            while not server.arrivals:
-                await asyncio.sleep(0)
-        await channel.aclose()
-        outcomes = dict(window.drain())
-        assert window.open == 0
-        sent = {window.messages[place].token for place, one in outcomes.items() if one.verdict is Verdict.SENT}
-        assert sent == set(server.recipients())
-        assert {one.verdict for one in outcomes.values()} <= {Verdict.SENT, Verdict.RETRY}
