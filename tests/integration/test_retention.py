@@ -215,12 +215,12 @@ async def test_the_doctor_hears_of_months_that_are_missing(database: PostgresDat
     assert ahead.removeprefix("delivery_").replace("_", "-") in sentence
 
 
-async def test_every_partition_leaves_room_on_its_pages_for_updates(database: PostgresDatabase) -> None:
+async def test_every_partition_leaves_room_for_updates_and_is_analysed_seldom(database: PostgresDatabase) -> None:
     async with database.reading() as tx:
         options = await tx.connection.fetch(
             "SELECT reloptions FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE inhparent = 'delivery'::regclass"
         )
-    wanted = {"fillfactor=50", "autovacuum_vacuum_scale_factor=0.05"}
+    wanted = {"fillfactor=50", "autovacuum_vacuum_scale_factor=0.05", "autovacuum_analyze_scale_factor=1"}
     assert all(wanted <= set(row["reloptions"]) for row in options)
     assert len(options) >= 5
 
