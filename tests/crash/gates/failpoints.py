@@ -37,6 +37,8 @@ class Uncertain(Enum):
 
     NOBODY = auto()
     NONE_ARRIVED = auto()
+    NONE_ARRIVED_IF_ANY = auto()
+    """A worker for text messages connects to hear receipts, too: it may die before it has anything to send."""
     FEW_ARRIVED = auto()
     """At most the last tenth of a window, whose answers the next one does not wait for."""
     SOME_ARRIVED = auto()
@@ -90,9 +92,12 @@ TABLE = (
 )
 OTHERS = tuple(
     Row(fault, worker=(f"{point}:kill",), leaves=leaves, channel=channel)
-    for channel in (ChannelName.SMS, ChannelName.PUSH)
+    for channel, before in (
+        (ChannelName.SMS, Uncertain.NONE_ARRIVED_IF_ANY),
+        (ChannelName.PUSH, Uncertain.NONE_ARRIVED),
+    )
     for fault, point, leaves in (
-        ("F04", "before_connect", Uncertain.NONE_ARRIVED),
+        ("F04", "before_connect", before),
         ("F06", "before_dot", Uncertain.NONE_ARRIVED),
         ("F07", "after_dot", Uncertain.SOME_ARRIVED),
         ("F08", "after_answers", Uncertain.ALL_ARRIVED),
@@ -181,9 +186,11 @@ def _differences(row: Row, category: Category, verdict: Verdict) -> list[str]:
         arrived = verdict.duplicates  # what had arrived arrives again; what had not arrives once
     else:
         unknown_wanted = (unknown > 0) is (row.leaves is not Uncertain.NOBODY)
+        unknown_wanted |= row.leaves is Uncertain.NONE_ARRIVED_IF_ANY
     arrived_wanted = {
         Uncertain.NOBODY: arrived == 0,
         Uncertain.NONE_ARRIVED: arrived == 0,
+        Uncertain.NONE_ARRIVED_IF_ANY: arrived == 0,
         Uncertain.FEW_ARRIVED: arrived <= row.recipients // 10,
         Uncertain.SOME_ARRIVED: arrived > 0,
         Uncertain.ALL_ARRIVED: arrived > 0 and arrived >= unknown,
