@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from dataclasses import replace
@@ -218,3 +219,43 @@ async def test_a_small_run_started_behind_a_large_one_is_through_first(
             await scene.finished(database, run_id)
     assert sent_before < 12_000, "the small run waited for the large one"
     assert len(set(sink.recipients())) == len(sink.recipients()) == 15_020
+
+
+async def test_what_is_far_ahead_of_its_sending_is_frozen_after_what_is_needed(database: PostgresDatabase) -> None:
+    large = await stage.build(database, [f"large{n}@x.example" for n in range(30)])
+    run_id = await large.start()
+    async with database.transaction() as tx:
+        assert await tx.runs.take_slice(10, 10, 0) is not None
+        assert await tx.runs.take_slice(10, 10, 0) is None
+    small_id = await (await stage.build(database, ["small@x.example"])).start()
+    async with database.transaction() as tx:
+        taken = [await tx.runs.take_slice(10, 10, 0) for _ in range(2)]
+        assert [one and one.run_id for one in taken] == [small_id, None]
+    assert {batch.run_id for batch in [await claim(database), await claim(database)] if batch} == {run_id, small_id}
+    async with database.transaction() as tx:
+        taken = [await tx.runs.take_slice(10, 10, 0) for _ in range(2)]
+        assert [one and (one.run_id, one.waiting) for one in taken] == [(run_id, 0), None]
+
+
+async def test_freezing_far_ahead_rests_but_not_from_what_is_needed(database: PostgresDatabase) -> None:
+    freezing = snapshot.Freezing(database, clock=itertools.count().__next__)  # every look at it is a second later
+    assert await freezing.step() == float("inf")
+    await _ready(database, snapshot.FAR_AHEAD + 1)
+    assert await freezing.step() == 0
+    ahead, needed = await _ready(database, snapshot.FAR_AHEAD + 1), await _ready(database, snapshot.FAR_AHEAD)
+    assert (await freezing.step(), await _frozen(database, needed)) == (0, True)
+    assert (await freezing.step(), await _frozen(database, ahead)) == (1, False)
+    assert (await freezing.step(), await _frozen(database, ahead)) == (0, True)
+
+
+async def _ready(database: PostgresDatabase, batches: int) -> Id:
+    """A run that is not frozen, as if so many batches of it waited."""
+    made = await stage.build(database, ["somebody@x.example"])
+    run_id = await made.start()
+    await made.execute("UPDATE run SET next_batch = $2 WHERE id = $1", run_id, batches + 1)
+    return run_id
+
+
+async def _frozen(database: PostgresDatabase, run_id: Id) -> bool:
+    async with database.reading() as tx:
+        return bool(await tx.connection.fetchval("SELECT snapshot_done FROM run WHERE id = $1", run_id))

@@ -46,3 +46,10 @@ def test_f54_an_account_whose_mail_server_is_slow_holds_back_nobody() -> None:
 
 def test_an_account_that_is_through_is_forgotten() -> None:
     assert line(LARGE, SMALL).busy([LARGE, LARGE], 1) == []
+
+
+def test_whoever_is_ahead_of_one_that_sends_briskly_sends_less_at_a_time() -> None:
+    both = line(LARGE, SMALL)
+    assert [both.is_ahead(one.account_id, 1) for one in (LARGE, SMALL)] == [True, False]
+    assert not both.is_ahead(LARGE.account_id, BRISK_S + 1)
+    assert not line(LARGE).is_ahead(LARGE.account_id, 1)

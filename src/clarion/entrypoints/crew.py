@@ -122,7 +122,9 @@ class Crew:
             return
         meter = self._meters.setdefault(route.sender.id, Meter())
         pace = Pace(self.database, batch.account_id, route.sender.id, route.limits, self.stopping, meter)
-        drive = Drive(batch, self.database, route, self.stopping, self._sizes, pace, self.health, self.precedence)
+        drive = Drive(
+            batch, self.database, route, self.stopping, self._sizes, pace, self.health, self.precedence, self._line
+        )
         await drive.run()
         await settling.settle(self.database, batch)
 

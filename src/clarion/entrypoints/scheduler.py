@@ -53,6 +53,10 @@ class Scheduler:
     announcers: Sequence[announcing.Announcer] = ()
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _rung: asyncio.Event = field(default_factory=asyncio.Event)
+    _freezing: snapshot.Freezing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._freezing = snapshot.Freezing(self.database)
 
     async def run(self) -> None:
         """Works until `stopping` is set."""
@@ -91,8 +95,8 @@ class Scheduler:
     async def _freeze(self) -> None:
         await self._until_let_go()
         rung = self._rung
-        if not await snapshot.take_slice(self.database):
-            await set_within(rung, IDLE_S)
+        if wait_s := await self._freezing.step():
+            await set_within(rung, min(wait_s, IDLE_S))
 
     async def _import(self) -> None:
         rung = self._rung

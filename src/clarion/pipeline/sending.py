@@ -29,6 +29,7 @@ from clarion.domain.outcome import REPLY_LIMIT, Outcome, Reason, Verdict
 from clarion.failpoints import failpoint
 from clarion.pipeline import quarantine
 from clarion.pipeline.health import Health
+from clarion.pipeline.line import Line
 from clarion.pipeline.pacing import Pace
 from clarion.pipeline.patience import insisting
 from clarion.pipeline.plans import Route
@@ -45,6 +46,8 @@ RENDERED_AT_ONCE: Final = 16
 _FEW: Final = 4
 """So many recipients for whom a message is too expensive do not pause its campaign, even if it has no others."""
 _WINDOW_LEAST: Final = 20
+_MAKES_ROOM: Final = 4
+"""A window of an account that is ahead of another is so many times smaller: between windows the other has its turn."""
 WINDOW_S: Final = 0.1
 """A window is sized to take about this long."""
 _PATIENCE_S: Final = 5.0
@@ -102,6 +105,7 @@ class Drive:
     pace: Pace
     health: Health
     precedence: Precedence
+    line: Line
     _wire: list[OpenWindow] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -203,7 +207,10 @@ class Drive:
     def _window_size(self) -> int:
         rate = self.pace.limits.rate
         paced = WINDOW_LIMIT if rate is None else max(1, int(rate * WINDOW_S))
-        return min(paced, self.sizes.get(self.route.sender.id, _WINDOW_LEAST))
+        fitting = min(paced, self.sizes.get(self.route.sender.id, _WINDOW_LEAST))
+        if self.line.is_ahead(self.batch.account_id, time.monotonic()):
+            return max(1, fitting // _MAKES_ROOM)
+        return fitting
 
     def _drain(self) -> list[Attempted]:
         drained = [attempt for open_window in self._wire for attempt in open_window.drain()]

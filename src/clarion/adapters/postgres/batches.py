@@ -202,7 +202,7 @@ class BatchStore:
         )
 
     async def settle(self, batch: ClaimedBatch) -> bool:
-        """Deletes a batch that is through, or leaves its rest to be claimed when due; tells if it was the last."""
+        """Deletes a batch that is through, or leaves its rest to be claimed when due; tells if no other waits."""
         place = (batch.run_id, batch.first_seq, batch.last_seq, batch.no)
         return bool(await self._connection.fetchval(_SETTLE, *place, batch.epoch))
 

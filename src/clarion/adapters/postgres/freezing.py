@@ -25,16 +25,18 @@ from clarion.domain.channel import ChannelName
 from clarion.domain.ids import Id
 from clarion.domain.segment import Rule
 
-# index: run_unfinished. The lock on the leading part lasts as long as the slice, so two workers never take the same
-# run. Whoever has the fewest frozen comes first, so a small run never waits for a large one.
+# index: run_unfinished, run_share_pkey. The lock on the leading part lasts as long as the slice, so two schedulers
+# never take the same run. Whoever has the fewest frozen comes first, so a small run never waits for a large one.
 _NEXT_TO_FREEZE: Final = """
 SELECT id, account_id, campaign_id, category, lane, channel_policy, group_ids, contact_ids, segment_rules,
        snapshot_cursor, next_seq, started_snapshot::text AS started_snapshot, read_at,
-       read_at > started_at AS is_read_again
-FROM run
-WHERE finished_at IS NULL AND NOT snapshot_done AND part_of IS NULL
+       read_at > started_at AS is_read_again, waiting
+FROM run, LATERAL (
+    SELECT next_batch - 1 - coalesce((SELECT claimed_no FROM run_share WHERE run_id = run.id), 0) AS waiting
+) AS ahead
+WHERE finished_at IS NULL AND NOT snapshot_done AND part_of IS NULL AND ($1::int IS NULL OR waiting <= $1)
 ORDER BY next_seq, id LIMIT 1
-FOR UPDATE SKIP LOCKED
+FOR UPDATE OF run SKIP LOCKED
 """
 
 # index: run_pkey, run_by_lead. In the order of their ids, in which whoever moves several runs locks them too. A part
@@ -137,9 +139,9 @@ _ALWAYS: Final = 15
 """Parameters that every statement has; those of devices and of rules follow."""
 
 
-async def take_slice(connection: Connection, first: int, limit: int) -> Slice | None:
+async def take_slice(connection: Connection, first: int, limit: int, most_waiting: int | None) -> Slice | None:
     """Freezes the next slice of one run; see `application.ports.runs.Runs.take_slice`."""
-    run = await connection.fetchrow(_NEXT_TO_FREEZE)
+    run = await connection.fetchrow(_NEXT_TO_FREEZE, most_waiting)
     if run is None:
         return None
     parts = await connection.fetch(_PARTS, run["id"])
@@ -165,7 +167,8 @@ async def take_slice(connection: Connection, first: int, limit: int) -> Slice | 
         run["campaign_id"],
         *extra,
     )
-    return Slice(Id(run["id"]), sum(row["deliveries"] for row in rows), all(row["snapshot_done"] for row in rows))
+    deliveries, is_done = sum(row["deliveries"] for row in rows), all(row["snapshot_done"] for row in rows)
+    return Slice(Id(run["id"]), deliveries, is_done, run["waiting"])
 
 
 def run_is_test(parts: Sequence[asyncpg.Record]) -> bool:

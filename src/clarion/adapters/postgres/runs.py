@@ -221,9 +221,9 @@ class RunStore:
             context=row["context"],
         )
 
-    async def take_slice(self, first: int, limit: int) -> Slice | None:
+    async def take_slice(self, first: int, limit: int, most_waiting: int | None = None) -> Slice | None:
         """Freezes the next slice of one run. Runs in the caller's transaction, whose lock it needs."""
-        return await freezing.take_slice(self._connection, first, limit)
+        return await freezing.take_slice(self._connection, first, limit, most_waiting)
 
     async def complete(self, run_id: Id) -> bool:
         """Closes the run and its campaign when nothing is open; gives stray pending deliveries a batch again."""

@@ -138,7 +138,8 @@ class Batches(Protocol):
     async def settle(self, batch: ClaimedBatch) -> bool:
         """Gives the batch up: deletes it when nothing of it is pending, else leaves the rest to be claimed when due.
 
-        Returns whether the run has no batch left. Safe to repeat because a stale epoch matches no row.
+        Returns whether the run may be through: no batch of it waits, and others at most end at this moment. Safe to
+        repeat because a stale epoch matches no row.
         """
         ...
 

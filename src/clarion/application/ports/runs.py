@@ -81,6 +81,8 @@ class Slice:
     run_id: Id
     deliveries: int
     done: bool
+    waiting: int
+    """Batches that were frozen before it and that nobody has claimed yet."""
 
 
 class Runs(Protocol):
@@ -156,11 +158,12 @@ class Runs(Protocol):
         """What is the same for every recipient of the run."""
         ...
 
-    async def take_slice(self, first: int, limit: int) -> Slice | None:
+    async def take_slice(self, first: int, limit: int, most_waiting: int | None = None) -> Slice | None:
         """Writes the next slice of one run that is not fully frozen: deliveries, batches and cursor, together.
 
-        The first slice of a run has at most `first` recipients so that sending begins at once. None when every run is
-        frozen. Safe to repeat because the cursor moves in the same statement; two callers never take the same run.
+        The first slice of a run has at most `first` recipients so that sending begins at once. A run of which more
+        than `most_waiting` batches wait to be claimed is left for later; None when there is no other to freeze. Safe
+        to repeat because the cursor moves in the same statement; two callers never take the same run.
         """
         ...
 

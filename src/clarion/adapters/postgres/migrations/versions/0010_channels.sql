@@ -267,9 +267,10 @@ FROM held;
 END
 $turn$;
 
--- Gives a batch up: deletes one that is through, leaves the rest of another to be claimed when due; tells whether the
--- run has none left. Called by adapters/postgres/batches.py. The one write that does not wait for the disk: the outcomes
--- are there already, and a batch whose end is lost with the database's last moments is taken back when its lease ends.
+-- Gives a batch up: deletes one that is through, leaves the rest of another to be claimed when due; tells whether none
+-- of the run waits: of two that end at once, each sees the other still held. Called by adapters/postgres/batches.py. The
+-- one write that does not wait for the disk: the outcomes are there already, and a batch whose end is lost with the
+-- database's last moments is taken back when its lease ends.
 -- index: batch_pkey, delivery_pkey by range. Planned once a connection: beside many months of deliveries planning it
 -- took longer than running it.
 CREATE FUNCTION settle_batch(bytea, int, int, int, int) RETURNS boolean
@@ -298,7 +299,8 @@ WITH held AS (
     WHERE b.run_id = held.run_id AND b.no = held.no AND rest.seqs IS NULL
     RETURNING b.no
 )
-SELECT EXISTS (SELECT FROM gone) AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1 AND no <> $4) INTO is_last;
+SELECT EXISTS (SELECT FROM gone)
+       AND NOT EXISTS (SELECT FROM batch WHERE run_id = $1 AND no <> $4 AND worker IS NULL) INTO is_last;
 RETURN is_last;
 END
 $settle$;
