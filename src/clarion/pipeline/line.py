@@ -38,20 +38,15 @@ class Line:
         """The senders that get no further batch: who is ahead of an account that sends briskly holds one at a time."""
         holding = {batch.account_id for batch in held}
         self._seen = {account: seen for account, seen in self._seen.items() if account in holding}
-        least = self._least(now)
         accounts = {batch.sender_id: batch.account_id for batch in held}
-        busy = []
-        for sender_id, drives in Counter(batch.sender_id for batch in held).items():
-            used, _ = self._seen.get(accounts[sender_id], (least, now))
-            if drives >= (1 if used > least + AHEAD else self.per_sender):
-                busy.append(sender_id)
-        return busy
+        return [
+            sender_id
+            for sender_id, drives in Counter(batch.sender_id for batch in held).items()
+            if drives >= (1 if self.is_ahead(accounts[sender_id], now) else self.per_sender)
+        ]
 
     def is_ahead(self, account_id: Id, now: float) -> bool:
         """Whether another account that sends briskly has had less."""
         used, _ = self._seen.get(account_id, (-math.inf, now))
-        return used > self._least(now) + AHEAD
-
-    def _least(self, now: float) -> float:
-        """What the one has had that is furthest behind, of those that send briskly."""
-        return min((used for used, at in self._seen.values() if now - at <= BRISK_S), default=math.inf)
+        least = min((had for had, at in self._seen.values() if now - at <= BRISK_S), default=math.inf)
+        return used > least + AHEAD
