@@ -15,7 +15,7 @@ from tests.conformance.far_side import FarSide, Maker, Opener, Wish, behind, pau
 from tests.conformance.push_far_sides import over_apns, over_fcm, over_web_push
 from tests.support import sms_providers
 from tests.support.allowance import Allowance
-from tests.support.letters import email, smtp
+from tests.support.letters import BRISK, email, smtp
 from tests.support.proxy import Proxy
 from tests.support.sink import Manners, Sink
 from tests.support.smpp_server.centre import Centre
@@ -25,6 +25,8 @@ from tests.support.sms_stand_in import Fate, StandIn, number
 from tests.support.texts import PATIENT, smpp, sms
 
 RUN: Final = "0123456789ab" * 2
+_SMTP: Final = replace(BRISK, first_pause=0.1, longest_pause=1.0)
+"""Pauses long enough to be told apart from none."""
 
 
 @asynccontextmanager
@@ -34,7 +36,7 @@ async def over_smtp(wish: Wish) -> AsyncIterator[FarSide]:
     async with (
         Sink(Manners(users={"news": "right"}), allowance=Allowance(wish.per_second)) as sink,
         Proxy(sink.port) as line,
-        smtp(line.port, **login) as channel,
+        smtp(line.port, _SMTP, **login) as channel,
     ):
 
         async def arrived() -> list[str]:

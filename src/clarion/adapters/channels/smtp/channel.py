@@ -59,6 +59,7 @@ class SmtpChannel:
         self._closing = False
         self._empty = asyncio.Event()
         self._knocking = Knocking(first=self._timeouts.first_pause, longest=self._timeouts.longest_pause, last=_FIRST)
+        self._careful_until = 0.0
         self._finished_before = 0
         self._finished_seen = 0
         self._moved_at = 0.0
@@ -138,6 +139,7 @@ class SmtpChannel:
         elif not exchange.finished:
             # Let in and not let work, as by a server that says 421 to each MAIL: the next one knocks later.
             self._knocking.failed(_ENDED, self._moved_at)
+            self._careful_until = self._moved_at + self._timeouts.longest_pause
         if self._closing:
             self._empty.set()
         else:
@@ -151,13 +153,13 @@ class SmtpChannel:
         self._open_more()
 
     def _open_more(self) -> None:
-        waiting = self._backlog.size
-        if not waiting or self._closing or not self._knocking.may_try(self._now()):
+        waiting, now = self._backlog.size, self._now()
+        if not waiting or self._closing or not self._knocking.may_try(now):
             return
         room = self._relay.max_connections - len(self._exchanges) - len(self._openings)
         wanted = -(-waiting // _MESSAGES_PER_NEW_CONNECTION) - len(self._openings)
-        if self._knocking.is_failing or not self._exchanges:
-            # A relay that just failed, or was not reached yet, is tried by one connection first.
+        if self._knocking.is_failing or not self._exchanges or now < self._careful_until:
+            # A relay that just failed or turned one away, or was not reached yet, is tried by one connection first.
             wanted = 1 - len(self._openings)
         for _ in range(min(room, wanted)):
             opening = asyncio.get_running_loop().create_task(self._open())
