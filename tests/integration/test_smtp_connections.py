@@ -71,6 +71,15 @@ async def test_f42_nobody_listening_is_a_definite_retry_after_a_bounded_wait() -
         assert (probed.verdict, probed.reason) == (Verdict.RETRY, Reason.CONNECTION_FAILED)
 
 
+async def test_f42_time_in_which_the_process_stood_still_is_no_wait_for_a_connection() -> None:
+    async with Sink() as sink, smtp(sink.port) as channel:
+        window = Window([email("reader@town.test")])
+        channel.send(window)
+        time.sleep(BRISK.unreachable + 0.2)  # noqa: ASYNC251 - stops the loop on purpose
+        assert await window.wait(PATIENCE_S)
+        assert [outcome.verdict for _, outcome in window.drain()] == [Verdict.SENT]
+
+
 async def test_f42_an_unknown_host_is_a_definite_retry() -> None:
     async with smtp(25, host="relay.invalid") as channel:
         (outcome,) = await sent_to(channel, "reader@town.test")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from tests.support.certificates import make_certificates
+from tests.support.patience import PATIENCE_S
 from tests.support.smpp_server.centre import Centre
 from tests.support.texts import PATIENT, Tray, number, sent_through, smpp, sms
 
@@ -59,6 +61,15 @@ async def test_both_sides_ask_whether_the_other_is_there(centre: Centre) -> None
         assert (outcome.verdict, outcome.reason) == (Verdict.UNKNOWN, Reason.NO_ANSWER)
         await centre.set(isSilent=False)
         await centre.until("binds", 2)
+
+
+async def test_time_in_which_the_process_stood_still_is_no_wait_for_a_bind(centre: Centre) -> None:
+    async with smpp(centre.port, timers=replace(PATIENT, unreachable=1.0)) as channel:
+        window = Window([sms(number(1))])
+        channel.send(window)
+        time.sleep(1.2)  # noqa: ASYNC251 - stops the loop on purpose
+        assert await window.wait(PATIENCE_S)
+        assert [outcome.verdict for _, outcome in window.drain()] == [Verdict.SENT]
 
 
 async def test_a_centre_that_ends_the_session_is_agreed_with_and_bound_to_again(centre: Centre) -> None:

@@ -67,6 +67,8 @@ class SmppChannel:
 
     def send(self, window: Window[WireSms]) -> None:
         """Queues a window and returns at once; every message of it settles."""
+        if not self._backlog.size:
+            self._moved_at = max(self._moved_at, self._now())
         self._backlog.put(window, self._now())
         self._hand_out()
         self._wind()

@@ -69,6 +69,8 @@ class SmtpChannel:
 
     def send(self, window: Window[WireEmail]) -> None:
         """Queues a window and returns at once; every message of it settles."""
+        if not self._backlog.size:
+            self._moved_at = max(self._moved_at, self._now())
         self._backlog.put(window, self._now())
         self._hand_out()
         self._wind()
