@@ -1,7 +1,8 @@
-"""`clarion account`: an account is made, shown and set, and mistakes are one sentence."""
+"""`clarion account`: an account is made, shown and set, gets further keys, and mistakes are one sentence."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from tests.conftest import TEST_KEY
 from typer.testing import CliRunner, Result
 
+from clarion.adapters.postgres.database import PostgresDatabase
+from clarion.application.access import authenticate, list_keys
 from clarion.domain.errors import Invalid, NotFound
 from clarion.entrypoints.cli import app
 
@@ -47,14 +50,31 @@ def test_an_account_is_made_listed_set_and_shown(place: dict[str, str]) -> None:
     assert account(place, "show", found[1]).stdout == cleared.stdout
 
 
+async def test_whoever_lost_a_key_makes_another_that_may_do_as_much(
+    place: dict[str, str], database: PostgresDatabase
+) -> None:
+    _, made, _, first = (await asyncio.to_thread(account, place, "create", "Acme")).stdout.split()
+    said = ("key", made, "--name", "after the move", "--owner-email", "ada@mail.example")
+    _, second = (await asyncio.to_thread(account, place, *said)).stdout.split()
+    async with database.transaction() as tx:
+        of_first, of_second = [await authenticate(tx, presented=key) for key in (first, second)]
+        named = [key.name for key in await list_keys(tx, account_id=of_first.account_id, after=None, limit=9)]
+    assert of_second.account_id.hex() == made
+    assert of_second.permissions == of_first.permissions
+    assert of_second.owner_email == "ada@mail.example"
+    assert named == ["first key", "after the move"]
+
+
 @pytest.mark.parametrize("which", ["nonsense", "0" * 24])
 def test_an_unknown_account_is_told(place: dict[str, str], which: str) -> None:
-    assert isinstance(account(place, "show", which).exception, NotFound)
+    for command in ("show", "key"):
+        assert isinstance(account(place, command, which).exception, NotFound)
 
 
 def test_a_wrong_setting_is_told(place: dict[str, str]) -> None:
     made = account(place, "create", "Acme").stdout.split()[1]
     assert isinstance(account(place, "set", made, "--timezone", "Mars/Phobos").exception, Invalid)
     assert isinstance(account(place, "set", made, "--domain-rate", "nowhere=1").exception, Invalid)
+    assert isinstance(account(place, "key", made, "--owner-email", "ada").exception, Invalid)
     assert account(place, "set", made, "--domain-rate", "mail.example").exit_code == 2
     assert account(place, "set", made, "--date-style", "backwards").exit_code == 2

@@ -1,4 +1,4 @@
-"""`clarion account`: the first account and its first API key, shown this once; what an account says of itself.
+"""`clarion account`: accounts and the API keys that may do everything in them; what an account says of itself.
 
 Works beside a running `serve` and without one. Where to read next: `application/access` and
 `application/account_settings`.
@@ -13,28 +13,26 @@ from typing import Annotated, TypeVar
 import typer
 from msgspec import UNSET
 
-from clarion.application.access import create_account
+from clarion.application.access import create_account, create_key
 from clarion.application.account_settings import AccountDraft, get_account, update_account
 from clarion.application.ports import Transaction
 from clarion.bootstrap import migrate_database, open_app
-from clarion.domain.access import Account, DateStyle
+from clarion.domain.access import ALL_PERMISSIONS, Account, DateStyle
 from clarion.domain.errors import NotFound
 from clarion.domain.ids import Id, parse_id
 from clarion.entrypoints.cli.place import reachable_database
 from clarion.settings import load_settings
 
-accounts = typer.Typer(help="Accounts: their first keys and their settings.", no_args_is_help=True)
+accounts = typer.Typer(help="Accounts: their keys and their settings.", no_args_is_help=True)
 
 T = TypeVar("T")
 Name = Annotated[str, typer.Argument(help="What the account is called.")]
+OwnerEmail = Annotated[str | None, typer.Option(help="The address of whoever answers for the key.")]
 Which = Annotated[str, typer.Argument(metavar="ID", help="The account's id.")]
 
 
 @accounts.command()
-def create(
-    name: Name,
-    owner_email: Annotated[str | None, typer.Option(help="The address of whoever answers for the first key.")] = None,
-) -> None:
+def create(name: Name, owner_email: OwnerEmail = None) -> None:
     """Create an account and print its id and its first API key, which is not shown again."""
 
     async def work(tx: Transaction) -> tuple[Account, str]:
@@ -44,6 +42,25 @@ def create(
     account, key = _in_transaction(work)
     print(f"account  {account.id.hex()}")
     print(f"key      {key}")
+
+
+@accounts.command("key")
+def make_key(
+    account: Which,
+    *,
+    name: Annotated[str, typer.Option(help="What the key is called.")] = "made at the command line",
+    owner_email: OwnerEmail = None,
+) -> None:
+    """Print a further API key of an account, as when the first is lost; it may do everything, and is shown once."""
+    account_id = _id(account)
+
+    async def work(tx: Transaction) -> str:
+        _, secret = await create_key(
+            tx, account_id=account_id, name=name, permissions=ALL_PERMISSIONS, owner_email=owner_email
+        )
+        return secret
+
+    print(f"key      {_in_transaction(work)}")
 
 
 @accounts.command("list")
