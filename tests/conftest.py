@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck
+from hypothesis import settings as property_settings
 from tests.support.database import URL_VARIABLE, Databases, StatementLog, opened, running_server
 from tests.support.lending import Lender
 
@@ -17,6 +19,12 @@ from clarion.settings import Settings, load_settings
 
 TEST_KEY = "dGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgdGVzdHMgISE="
 _server = pytest.StashKey[ExitStack]()
+
+# The same examples everywhere and every time, however long one takes; else only a machine that says CI=true has them.
+property_settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+property_settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
