@@ -54,7 +54,11 @@ class Caller:
 
 class _Server(uvicorn.Server):
     def __init__(self, app: App) -> None:
-        config = uvicorn.Config(create_app(app), log_config=None, access_log=False, server_header=False, ws="none")
+        # Whoever calls hangs up first: a request must not meet the end of the connection that it came on.
+        config = uvicorn.Config(
+            create_app(app), log_config=None, access_log=False, server_header=False, ws="none",
+            timeout_keep_alive=int(PATIENCE_S),
+        )  # fmt: skip
         super().__init__(config)
         self.ready = asyncio.Event()
 
@@ -102,7 +106,7 @@ async def api_settings(databases: Databases, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 async def app(api_settings: Settings) -> AsyncIterator[App]:
-    async with open_app(api_settings) as app:
+    async with open_app(api_settings, acquire_timeout_s=PATIENCE_S) as app:
         yield app
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from typing import Any
 
 import httpx
 import pytest
 from tests.integration.http.conftest import Caller
+from tests.support.ports import free_port
 
 from clarion.application.ports.receipts import Inbound
 from clarion.bootstrap import App
@@ -227,6 +227,5 @@ async def test_two_starts_at_once_make_one_run(caller: Caller, closed_port: int)
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, nor is given who asks for any while a campaign still tries to send there."""
+    return free_port()
