@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from tests.support.letters import BRISK, email, sent_through, sent_to, smtp
+from tests.support.letters import BRISK, UNHURRIED, email, sent_through, sent_to, smtp
 from tests.support.patience import PATIENCE_S
 from tests.support.sink import Manners, Sink
 
@@ -144,7 +144,7 @@ async def test_the_servers_own_words_are_kept() -> None:
 async def test_f41_a_421_between_messages_costs_a_reconnect_and_nothing_else(*, pipelining: bool) -> None:
     addresses = [f"reader{number}@town.test" for number in range(20)]
     async with Sink(Manners(pipelining=pipelining, messages_per_connection=3)) as sink:
-        async with smtp(sink.port, max_connections=1) as channel:
+        async with smtp(sink.port, UNHURRIED, max_connections=1) as channel:
             outcomes = await sent_to(channel, *addresses)
         assert {outcome.verdict for outcome in outcomes} == {Verdict.SENT}
         assert sorted(sink.recipients()) == sorted(addresses)
@@ -188,7 +188,7 @@ async def test_f44_a_server_that_stops_taking_data_is_given_up_before_the_dot() 
 
 async def test_a_large_message_arrives_whole() -> None:
     large = b"Subject: large\r\n\r\n" + b"..0123456789abcdef\r\n" * 1_000_000
-    async with Sink() as sink, smtp(sink.port) as channel:
+    async with Sink() as sink, smtp(sink.port, UNHURRIED) as channel:
         outcomes = await sent_through(channel, [email(to, large) for to in GOOD])
         assert {outcome.verdict for outcome in outcomes} == {Verdict.SENT}
         assert {acceptance.data == large.replace(b"\r\n..", b"\r\n.") for acceptance in sink.accepted} == {True}

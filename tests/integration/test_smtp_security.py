@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import letters
 from tests.support.certificates import Certificates, make_certificates
-from tests.support.letters import BRISK, sent_to, smtp
+from tests.support.letters import UNHURRIED, sent_to
 from tests.support.sink import Manners, Sink
 
 from clarion.adapters.channels.smtp import opening
 from clarion.domain.outcome import Reason, Verdict
 from clarion.domain.providers.provider import Security
 
+smtp = partial(letters.smtp, timeouts=UNHURRIED)
 USERS = {"news": "pässword"}
 LOGIN: dict[str, Any] = {"username": "news", "password": "pässword"}
 BOTH_WAYS = pytest.mark.parametrize("security", [Security.STARTTLS, Security.TLS])
@@ -190,6 +193,6 @@ async def test_t13_without_tls_a_password_leaves_the_machine_for_nobody(monkeypa
 async def test_no_outcome_ever_repeats_the_password() -> None:
     secret = b64encode(b"\0news\0" + LOGIN["password"].encode()).decode()
     manners = Manners(users={"news": "another"}, auth_reply=b"535 5.7.8 no\r\n")
-    async with Sink(manners) as sink, smtp(sink.port, BRISK, **LOGIN) as channel:
+    async with Sink(manners) as sink, smtp(sink.port, **LOGIN) as channel:
         outcomes = [await channel.probe(), *await sent_to(channel, "reader@town.test")]
         assert not any(secret in outcome.reply or LOGIN["password"] in outcome.reply for outcome in outcomes)

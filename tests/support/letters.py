@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from tests.support.patience import PATIENCE_S
@@ -19,8 +20,8 @@ from clarion.rendering.message import WireMessage
 M = TypeVar("M", bound=WireMessage)
 
 BRISK = Timeouts(
-    connect=2.0,
-    handshake=2.0,
+    connect=PATIENCE_S,
+    handshake=PATIENCE_S,
     greeting=0.3,
     command=0.3,
     data=0.3,
@@ -37,6 +38,21 @@ BRISK = Timeouts(
     tick=0.02,
 )
 """RFC 5321's minutes played in tenths of a second; unreachable leaves room for a second try on a busy machine."""
+
+UNHURRIED = replace(
+    BRISK,
+    greeting=PATIENCE_S,
+    command=PATIENCE_S,
+    data=PATIENCE_S,
+    block=PATIENCE_S,
+    dot=PATIENCE_S,
+    leave=PATIENCE_S,
+    idle=PATIENCE_S,
+    unreachable=PATIENCE_S,
+    stalled=PATIENCE_S,
+    drain=PATIENCE_S,
+)
+"""For who counts connections, asks once, or is not about time: an opening that stood still is begun once more else."""
 
 MESSAGE = b"Subject: hello\r\n\r\nDear reader,\r\n..and so on\r\n"
 
