@@ -17,6 +17,7 @@ from tests.integration.http.test_envelope import assert_refused
 from tests.integration.http.test_tenancy import LETTER, closed_port
 from tests.support.patience import PATIENCE_S
 from tests.support.sink import Sink
+from tests.support.stage import until
 from tests.support.workers import working
 
 from clarion.bootstrap import App, open_app
@@ -60,6 +61,15 @@ async def started(caller: Caller, campaign_id: str) -> dict[str, Any]:
 async def read(caller: Caller, campaign_id: str) -> dict[str, Any]:
     found: dict[str, Any] = (await caller.get(f"/campaigns/{campaign_id}")).json()["data"]
     return found
+
+
+async def completed(caller: Caller, campaign_id: str) -> None:
+    """Waits until a campaign is over."""
+
+    async def is_so() -> bool:
+        return bool((await read(caller, campaign_id))["status"] == "completed")
+
+    await until(is_so)
 
 
 async def assert_draft(caller: Caller, campaign_id: str) -> None:
@@ -118,9 +128,7 @@ async def test_row_6_a_completed_campaign_is_a_conflict(app: App, caller: Caller
     async with Sink() as sink, working(app.database, url.reveal()):
         campaign_id = await bounded(caller, sink.port, leads=1)
         await started(caller, campaign_id)
-        async with asyncio.timeout(PATIENCE_S):
-            while (await read(caller, campaign_id))["status"] != "completed":
-                await asyncio.sleep(0.02)
+        await completed(caller, campaign_id)
     assert_refused(await start(caller, campaign_id), 409, "CAMPAIGN_NOT_STARTABLE")
 
 
@@ -156,7 +164,7 @@ async def test_row_8_a_key_is_asked_first_then_its_permission_then_its_account(
     _, reader = await key_with(app, caller, Permission.CAMPAIGNS_READ)
     async with app.database.transaction() as tx:
         await tx.keys.revoke(caller.account.id, revoked.id)
-    async with httpx.AsyncClient(base_url=base_url) as nobody:
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as nobody:
         assert_refused(await nobody.post(path), 401, "UNAUTHENTICATED")
         assert_refused(await nobody.post(path, headers={"X-API-Key": "wrong"}), 401, "UNAUTHENTICATED")
         assert_refused(await nobody.post(path, headers={"X-API-Key": revoked_text}), 401, "UNAUTHENTICATED")
@@ -211,7 +219,7 @@ async def test_row_11_a_key_over_its_pace_changes_nothing(app: App, caller: Call
 
 
 async def test_row_12_a_start_while_the_sender_is_held_says_until_when_and_sends_after_it(
-    app: App, caller: Caller
+    app: App, caller: Caller, stranger: Caller
 ) -> None:
     url = app.settings.database_url
     assert url
@@ -220,14 +228,19 @@ async def test_row_12_a_start_while_the_sender_is_held_says_until_when_and_sends
         sender = (await read(caller, campaign_id))["senderId"]
         assert (await caller.patch(f"/senders/{sender}", json={"ratePerSecond": 4})).status_code == 200
         async with app.database.transaction() as tx:
-            await tx.pace.book(caller.account.id, Id(bytes.fromhex(sender)), {"": 20}, 1.0)
+            await tx.pace.book(caller.account.id, Id(bytes.fromhex(sender)), {"": 4 * 3600}, 1.0)
         held = (await started(caller, campaign_id))["campaign"]["rateLimitedUntil"]
-        until = datetime.fromisoformat(held)
-        assert timedelta() < until - datetime.now(UTC) < timedelta(seconds=6)
+        assert timedelta(minutes=50) < datetime.fromisoformat(held) - datetime.now(UTC) < timedelta(minutes=70)
         assert (await read(caller, campaign_id))["rateLimitedUntil"] == held
+        # Another account's campaign, which starts later and is over, proves that the worker had its turn meanwhile.
+        other = await bounded(stranger, sink.port, leads=1)
+        await started(stranger, other)
         async with working(app.database, url.reveal()):
-            await sink.wait_accepted(1)
-        assert datetime.now(UTC) >= until
+            await completed(stranger, other)
+            assert len(sink.accepted) == 1
+            async with app.database.transaction() as tx:
+                await tx.pace.reopen(Id(bytes.fromhex(sender)))
+            await sink.wait_accepted(2)
         assert (await read(caller, campaign_id))["rateLimitedUntil"] is None
 
 

@@ -14,6 +14,7 @@ from tests.integration.http.dialects.test_accounts import assert_draft, bounded,
 from tests.integration.http.test_envelope import assert_refused
 from tests.integration.http.test_tenancy import closed_port
 from tests.support.fcm_server import FcmServer
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Manners, Sink
 
 from clarion.adapters.channels import probing
@@ -23,9 +24,16 @@ __all__ = ["closed_port"]
 
 
 @pytest.fixture
-async def asking(app: App) -> AsyncIterator[tuple[App, str]]:
+def patience_s() -> float:
+    """How long a sender may take to answer: only one that never does is given up."""
+    return PATIENCE_S
+
+
+@pytest.fixture
+async def asking(app: App, patience_s: float) -> AsyncIterator[tuple[App, str]]:
     """An application that asks relays before it starts anything."""
-    async with open_app(dataclasses.replace(app.settings, relay_check_seconds=1)) as asking, serving(asking) as url:
+    settings = dataclasses.replace(app.settings, relay_check_seconds=int(patience_s))
+    async with open_app(settings) as asking, serving(asking) as url:
         yield asking, url
 
 
@@ -48,12 +56,12 @@ async def test_row_13_a_relay_that_does_not_answer_leaves_a_draft_that_starts_la
 
 
 @pytest.mark.parametrize(
-    ("manners", "login"),
+    ("manners", "login", "patience_s"),
     [
-        (Manners(greeting=b"554 no service here\r\n"), {}),
-        (Manners(ehlo_reply=b"421 not now\r\n"), {}),
-        (Manners(silent=True), {}),
-        (Manners(users={"someone": "else"}), {"username": "ada", "password": "wrong"}),
+        (Manners(greeting=b"554 no service here\r\n"), {}, PATIENCE_S),
+        (Manners(ehlo_reply=b"421 not now\r\n"), {}, PATIENCE_S),
+        (Manners(silent=True), {}, 1.0),
+        (Manners(users={"someone": "else"}), {"username": "ada", "password": "wrong"}, PATIENCE_S),
     ],
 )
 async def test_row_13_a_relay_that_refuses_us_is_as_good_as_none(
@@ -133,7 +141,7 @@ async def test_volt_mx_says_server_failure_when_the_relay_does_not_answer(
     asking: tuple[App, str], closed_port: int
 ) -> None:
     app, url = asking
-    async with calling(app, url, "Upstream") as caller, httpx.AsyncClient(base_url=url) as client:
+    async with calling(app, url, "Upstream") as caller, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         campaign_id = await bounded(caller, closed_port, leads=1)
         number = (await read(caller, campaign_id))["number"]
         headers = (await VENDORS["voltmx"](client, await new_key(app, caller.account.id))).headers

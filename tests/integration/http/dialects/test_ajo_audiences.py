@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.integration.http.dialects.ajo_scene import NOWHERE, Adobe, adobe, at_work
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Sink
 from tests.support.stage import until
 
@@ -37,7 +38,7 @@ async def marketing(ajo: Adobe, *emails: str, **draft: Any) -> Campaign:
 async def native(ajo: Adobe, path: str) -> list[dict[str, Any]]:
     """What a list of the native API holds."""
     headers = {"Authorization": f"Bearer {ajo.key_text}"}
-    async with httpx.AsyncClient(base_url=ajo.http.base_url, headers=headers) as http:
+    async with httpx.AsyncClient(base_url=ajo.http.base_url, headers=headers, timeout=PATIENCE_S) as http:
         answer = await http.get(f"/v1/accounts/{ajo.account.id.hex()}{path}")
     found: list[dict[str, Any]] = answer.json()["data"]["items"]
     return found

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.integration.http.conftest import key_with
 from tests.integration.http.dialects.ajo_scene import NOWHERE, ORG, SANDBOX, Adobe, adobe, aep
+from tests.support.patience import PATIENCE_S
 
 from clarion.application.access import create_key
 from clarion.bootstrap import App
@@ -26,7 +27,7 @@ async def ajo(app: App, base_url: str) -> AsyncIterator[Adobe]:
 def without(ajo: Adobe, name: str, **others: str) -> httpx.AsyncClient:
     """The same client without a header."""
     headers = {key: value for key, value in ajo.http.headers.items() if key != name} | others
-    return httpx.AsyncClient(base_url=ajo.http.base_url, headers=headers)
+    return httpx.AsyncClient(base_url=ajo.http.base_url, headers=headers, timeout=PATIENCE_S)
 
 
 async def test_a_key_is_exchanged_for_a_token(ajo: Adobe, anonymous: httpx.AsyncClient) -> None:
@@ -84,7 +85,7 @@ async def test_a_token_dies_with_its_key(ajo: Adobe) -> None:
     await ajo.refused("unitary", BODY, 404)
     key = {"Authorization": f"Bearer {ajo.key_text}"}
     path = f"/v1/accounts/{ajo.account.id.hex()}/keys/{ajo.key.id.hex()}"
-    async with httpx.AsyncClient(base_url=ajo.http.base_url, headers=key) as native:
+    async with httpx.AsyncClient(base_url=ajo.http.base_url, headers=key, timeout=PATIENCE_S) as native:
         assert (await native.delete(path)).is_success
     await ajo.refused("unitary", BODY, 401)
     form = {"client_id": ajo.key.id.hex(), "client_secret": ajo.key_text, "grant_type": "client_credentials"}

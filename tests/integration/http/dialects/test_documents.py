@@ -76,7 +76,7 @@ async def test_made_up_requests_get_documented_answers(
 ) -> None:
     vendor = VENDORS[OPERATIONS[label].definition.raw["tags"][0]]
     keys = [await new_key(app, account.account.id) for account in (caller, stranger)]
-    async with httpx.AsyncClient(base_url=base_url) as http:
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_S) as http:
         known = [await vendor(http, key) for key in keys]
     for credentials in (Credentials(), *known):
         assert await asyncio.to_thread(exercise, label, base_url, credentials)

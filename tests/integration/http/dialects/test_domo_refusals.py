@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.integration.http.conftest import serving
 from tests.integration.http.dialects.domo_scene import ALERT, OWNER, START, Domo, domo, refusal
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Sink
 
 from clarion.bootstrap import App, open_app
@@ -133,18 +134,20 @@ async def test_another_method_is_refused_in_the_same_voice(scene: Domo, path: st
     refusal(await scene.http.put(path, json={}), 405)
 
 
-async def test_the_token_reaches_no_log(scene: Domo, capfd: pytest.CaptureFixture[str]) -> None:
-    logging.getLogger().setLevel(logging.DEBUG)
+async def test_the_token_reaches_no_log(
+    scene: Domo, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     await scene.refused(400, campaignId="x")
     await scene.refused(401, domoAccessTokenOwnerEmailAddress="somebody@acme.example")
     await scene.http.post(START, content=json.dumps(scene.body())[:-1].encode())
-    printed = "".join(capfd.readouterr())
+    printed = "".join((*capfd.readouterr(), caplog.text))
     assert scene.token not in printed
     assert OWNER not in printed
 
 
 async def test_a_relay_that_does_not_answer_is_told_and_nothing_is_started(app: App) -> None:
-    asking = dataclasses.replace(app.settings, relay_check_seconds=1)
+    asking = dataclasses.replace(app.settings, relay_check_seconds=int(PATIENCE_S))
     async with open_app(asking) as app_that_asks, serving(app_that_asks) as url:
         async with domo(app_that_asks, url, port=9) as scene:
             assert "does not answer" in (await scene.refused(502))["message"]

@@ -15,6 +15,7 @@ from tests.integration.http.dialects.ajo_scene import adobe, external
 from tests.integration.http.dialects.domo_scene import ALERT, START, domo
 from tests.integration.http.dialects.textit_scene import Workspace, client_with
 from tests.integration.http.dialects.voltmx_scene import volt
+from tests.support.patience import PATIENCE_S
 
 from clarion.bootstrap import App, open_app
 from clarion.settings import DIALECTS, Settings, load_settings
@@ -75,7 +76,10 @@ async def test_every_dialect_answers_in_its_own_voice(anonymous: httpx.AsyncClie
 @pytest.mark.parametrize("name", DIALECTS)
 async def test_a_dialect_that_is_off_has_no_paths_and_the_others_stay(served: Served, name: str) -> None:
     others = ",".join(other for other in DIALECTS if other != name)
-    async with served(CLARION_DIALECTS=others) as (_, url), httpx.AsyncClient(base_url=url) as http:
+    async with (
+        served(CLARION_DIALECTS=others) as (_, url),
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http,
+    ):
         # Domo's paths lie within Volt MX's.
         instead = {"domo": "voltmx"}.get(name, "")
         assert await voices(http) == {other: other for other in DIALECTS} | {name: instead}
@@ -88,7 +92,7 @@ async def test_a_dialect_that_is_off_has_no_paths_and_the_others_stay(served: Se
 async def test_below_a_prefix_every_dialect_works_and_nothing_of_it_is_elsewhere(served: Served) -> None:
     prefixes = {f"CLARION_{name.upper()}_PREFIX": f"/{name}-here" for name in DIALECTS}
     async with served(**prefixes) as (app, url):
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http:
             assert set((await voices(http)).values()) == {""}
             for vendor, (method, path) in REFUSED.items():
                 refused = await http.request(method, f"/{vendor}-here{path}")

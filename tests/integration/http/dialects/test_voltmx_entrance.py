@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.integration.http.conftest import serving
 from tests.integration.http.dialects.voltmx_scene import MAIL, OWNER, Volt, basic, volt
+from tests.support.patience import PATIENCE_S
 
 from clarion.application.access import create_key
 from clarion.bootstrap import App
@@ -185,7 +186,8 @@ async def test_settings_give_a_prefix_applications_and_campaign_types(app: App, 
         campaign = await scene.made(campaignType="Newsletter", campaignMessages=[push], campaignMails=[MAIL])
         seen = await scene.get(f"campaigns/{campaign}")
         assert (seen["campaignType"], seen["campaignMessages"][0]["application"]["appId"]) == ("Newsletter", 100)
-        async with httpx.AsyncClient(base_url=url, headers=scene.http.headers) as elsewhere:
+        headers = scene.http.headers
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S) as elsewhere:
             assert (await elsewhere.get(LIST)).status_code == 404
 
 
