@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ import pytest
 from tests.support.fcm_server import STATUS_OF, FcmServer, service_pem
 from tests.support.letters import sent_through
 from tests.support.push_providers import fcm, push
-from tests.support.sms_providers import ground
+from tests.support.sms_providers import IMPATIENT, ground
 from tests.support.sms_stand_in import Fate
 
 from clarion.adapters.channels.http import HttpWay
@@ -135,6 +136,13 @@ async def test_an_answer_that_is_lost_leaves_the_message_uncertain() -> None:
         outcomes = await sent_through(channel, [push("cut", 1), push("silent", 2), push("good", 3)])
         assert [outcome.verdict for outcome in outcomes] == [Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.SENT]
         assert sorted(server.recipients()) == ["cut", "good", "silent"]
+
+
+async def test_a_token_endpoint_that_does_not_answer_leaves_no_message_uncertain() -> None:
+    async with fcm(IMPATIENT) as (server, channel):
+        server.held = asyncio.Event()
+        (outcome,) = await sent_through(channel, [push("token")])
+        assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, Reason.CONNECTION_FAILED)
 
 
 async def test_a_service_that_asks_for_time_is_left_alone() -> None:

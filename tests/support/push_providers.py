@@ -29,8 +29,9 @@ BRISK: Final = Http2Timeouts(connect=10.0, answer=10.0, silence=2.0, ping=5.0)
 """Minutes played in seconds."""
 
 HTTP_BRISK: Final = Timeouts(
-    connect=10.0, write=10.0, answer=3.0, idle=10.0, unreachable=1.0, stalled=5.0, drain=5.0, tick=0.02
+    connect=10.0, write=10.0, answer=6.0, idle=10.0, unreachable=1.0, stalled=10.0, drain=10.0, tick=0.02
 )
+"""An answer is waited for longer than a machine under test stands still."""
 
 
 def pem(key: ec.EllipticCurvePrivateKey) -> str:

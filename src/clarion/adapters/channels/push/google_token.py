@@ -85,7 +85,11 @@ class GoogleToken:
             return Outcome.retry(Reason.AUTH_FAILED, str(fault))
         body = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
         answer = await self._way.ask(Request(self._fcm.token_url, body, _FORM))
-        return answer if isinstance(answer, Outcome) else _read(answer, now)
+        found = answer if isinstance(answer, Outcome) else _read(answer, now)
+        if isinstance(found, Outcome) and found.verdict is not Verdict.RETRY:
+            # Nothing was sent, whatever became of the question.
+            return Outcome.retry(Reason.CONNECTION_FAILED, found.reply)
+        return found
 
 
 def _read(answer: Answer, now: int) -> _Token | Outcome:
@@ -97,6 +101,4 @@ def _read(answer: Answer, now: int) -> _Token | Outcome:
     if answer.status in {400, 401, 403}:
         # invalid_grant, most often: the key was revoked, or this machine's clock is wrong.
         return Outcome.retry(Reason.AUTH_FAILED, f"HTTP {answer.status} {words}")
-    # Nothing was sent, whatever became of the question.
-    refused = refusal(answer, words)
-    return refused if refused.verdict is Verdict.RETRY else Outcome.retry(Reason.CONNECTION_FAILED, refused.reply)
+    return refusal(answer, words)
