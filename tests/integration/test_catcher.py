@@ -25,7 +25,7 @@ def _letter(subject: str = "Hello", html: str = "<p>Hello</p>", text: str = "Hel
 
 async def _send(port: int, *messages: EmailMessage) -> None:
     def converse() -> None:
-        with smtplib.SMTP("127.0.0.1", port) as client:
+        with smtplib.SMTP("127.0.0.1", port, local_hostname="sender.example") as client:
             for message in messages:
                 client.send_message(message)
 

@@ -60,10 +60,10 @@ async def test_documents_come_and_go_as_plain_values(database: PostgresDatabase)
 
 
 async def test_f30_with_every_connection_busy_the_answer_comes_while_they_still_are(database_url: str) -> None:
-    soon = opened(database_url, max_size=1, acquire_timeout_s=0.5)
-    async with soon as database, database.transaction():
+    async with opened(database_url, max_size=1) as patient, patient.transaction():
+        hasty = PostgresDatabase(patient.pool, acquire_timeout_s=0.5)
         with pytest.raises(Unavailable):
-            async with database.transaction():
+            async with hasty.transaction():
                 pass
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from tests.support import stage
 from tests.support.people import all_contacts, new_account, read_import, save, upload
 
 from clarion.adapters.postgres.database import PostgresDatabase
@@ -15,12 +16,12 @@ from clarion.domain.contact_import import ImportState
 from clarion.pipeline.importing import merge_next
 
 MERGING_PROCESS = """
-import asyncio, sys
+import asyncio, signal, sys
 from clarion.adapters.postgres.database import open_database
 from clarion.pipeline import importing
 
 async def main():
-    database = await open_database(sys.argv[1], max_size=4)
+    database = await open_database(sys.argv[1], max_size=4, application_name="merging")
     written = importing._Merge._write
     slices = 0
 
@@ -30,16 +31,18 @@ async def main():
         slices += 1
         if slices == 2:
             print("half", flush=True)
+            signal.pause()
 
     importing._Merge._write = write
     await importing.merge_next(database)
 
 asyncio.run(main())
 """
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'merging'"
 
 
-async def killed_in_the_middle(url: str) -> None:
-    """Runs a merge in a process of its own and kills it when two slices are written."""
+async def killed_in_the_middle(database: PostgresDatabase, url: str) -> None:
+    """Runs a merge in a process of its own, kills it when two slices are written, and waits for its sessions' end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", MERGING_PROCESS, url, stdout=asyncio.subprocess.PIPE
     )
@@ -47,6 +50,12 @@ async def killed_in_the_middle(url: str) -> None:
     assert await process.stdout.readline() == b"half\n"
     os.kill(process.pid, signal.SIGKILL)
     assert await process.wait() == -signal.SIGKILL
+
+    async def is_forgotten() -> bool:
+        async with database.reading() as tx:
+            return not await tx.connection.fetchval(SESSIONS)
+
+    await stage.until(is_forgotten)
 
 
 async def test_f18_an_import_killed_twice_is_wholly_absent_and_then_whole(
@@ -58,12 +67,12 @@ async def test_f18_an_import_killed_twice_is_wholly_absent_and_then_whole(
     body = ("email,first name\n" + "".join(f"{address},After\n" for address in addresses)).encode()
     import_id = await upload(database, account_id, body, group="G")
     for _ in range(2):
-        await killed_in_the_middle(database_url)
+        await killed_in_the_middle(database, database_url)
         assert [one.first_name for one in await all_contacts(database, account_id)] == ["Before"]
         async with database.reading() as session:
             assert await groups.list_groups(session, account_id=account_id, after=None, limit=1) == []
     while (await read_import(database, account_id, import_id)).state is ImportState.MERGING:
-        await merge_next(database)  # the dead process's session may hold the claim for a moment
+        await merge_next(database)
     people = await all_contacts(database, account_id)
     assert sorted(str(one.email) for one in people) == sorted(addresses)
     assert {one.first_name for one in people} == {"After"}
