@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tests.support.allowance import Allowance
 from tests.support.apns_server import ApnsServer
+from tests.support.patience import PATIENCE_S
 from tests.support.proxy import Proxy
+from tests.support.sms_providers import BRISK
 from tests.support.sms_stand_in import StandIn
 
 from clarion.application.ports.channel import Channel
+
+HTTP_PATIENT: Final = replace(
+    BRISK, **dict.fromkeys(("connect", "write", "answer", "idle", "stalled", "drain"), PATIENCE_S)
+)
+"""Nobody is slow but the machine."""
 
 Maker = Callable[[int], Any]
 """Makes a message from a number; another number is another recipient."""

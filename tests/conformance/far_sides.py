@@ -11,22 +11,24 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from tests.conformance.far_side import FarSide, Maker, Opener, Wish, behind, pause, refused_by
+from tests.conformance.far_side import HTTP_PATIENT, FarSide, Maker, Opener, Wish, behind, pause, refused_by
 from tests.conformance.push_far_sides import over_apns, over_fcm, over_web_push
 from tests.support import sms_providers
 from tests.support.allowance import Allowance
 from tests.support.letters import BRISK, email, smtp
+from tests.support.patience import PATIENCE_S
 from tests.support.proxy import Proxy
 from tests.support.sink import Manners, Sink
 from tests.support.smpp_server.centre import Centre
 from tests.support.sms_batch_providers import AwsStandIn, BirdStandIn, SignedStandIn
 from tests.support.sms_providers import TwilioStandIn, VonageStandIn
 from tests.support.sms_stand_in import Fate, StandIn, number
-from tests.support.texts import PATIENT, smpp, sms
+from tests.support.texts import smpp, sms
 
 RUN: Final = "0123456789ab" * 2
-_SMTP: Final = replace(BRISK, first_pause=0.1, longest_pause=1.0)
-"""Pauses long enough to be told apart from none."""
+_WAITS: Final = ("greeting", "command", "data", "block", "dot", "leave", "idle", "drain")
+_SMTP: Final = replace(BRISK, first_pause=0.1, longest_pause=1.0, **dict.fromkeys(_WAITS, PATIENCE_S))
+"""Pauses long enough to be told apart from none; nobody is slow but the machine."""
 
 
 @asynccontextmanager
@@ -62,14 +64,13 @@ async def over_smtp(wish: Wish) -> AsyncIterator[FarSide]:
 
 @asynccontextmanager
 async def over_smpp(wish: Wish) -> AsyncIterator[FarSide]:
-    """The SMPP server of npm. Only where an answer is missing is one waited for briefly."""
-    timers = replace(PATIENT, response=2.0) if wish.alone else PATIENT
+    """The SMPP server of npm."""
     fates = {"492": {"status": 0x0B}, "493": {"status": 0x08}, "494": {"silent": True}}
     password = "wrong" if wish.stranger else "secret"
     async with (
         Centre(fates=fates, perSecond=wish.per_second or 0) as centre,
         Proxy(centre.port) as line,
-        smpp(line.port, None, timers, password=password) as channel,
+        smpp(line.port, password=password) as channel,
     ):
 
         async def arrived() -> list[str]:
@@ -94,7 +95,7 @@ def over_http(kind: type[StandIn]) -> Opener:
         async with (
             kind(is_expired=wish.stranger, retry_after=pause(wish), allowance=Allowance(wish.per_second)) as far,
             behind(far) as line,
-            sms_providers.over(far, **batches) as channel,
+            sms_providers.over(far, HTTP_PATIENT, **batches) as channel,
         ):
 
             async def arrived() -> list[str]:

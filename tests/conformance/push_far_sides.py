@@ -9,26 +9,29 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.conformance.far_side import FarSide, Maker, Wish, behind, pause, refused_by
+from tests.conformance.far_side import HTTP_PATIENT, FarSide, Maker, Wish, behind, pause, refused_by
 from tests.support.allowance import Allowance
 from tests.support.apns_server import ApnsServer, Fault
 from tests.support.certificates import make_certificates
 from tests.support.fcm_server import FcmServer, service_pem
-from tests.support.push_providers import BRISK, apns_settings, device, pem, push, to_browser
-from tests.support.sms_providers import BRISK as HTTP_BRISK
+from tests.support.patience import PATIENCE_S
+from tests.support.push_providers import apns_settings, device, pem, push, to_browser
 from tests.support.sms_providers import ground
 from tests.support.sms_stand_in import Fate
 from tests.support.web_push_server import WebPushServer
 
 from clarion.adapters.channels.push.apns import ApnsChannel
 from clarion.adapters.channels.push.fcm import channel as fcm_channel
+from clarion.adapters.channels.push.http2 import Http2Timeouts
 from clarion.adapters.channels.push.web_push import channel as web_push_channel
 from clarion.adapters.channels.push.web_push import topic
 from clarion.application.ports.channel import Channel
 from clarion.rendering.push import WirePush
+
+_PATIENT: Final = Http2Timeouts(connect=PATIENCE_S, answer=PATIENCE_S, silence=PATIENCE_S, ping=PATIENCE_S)
 
 
 def _token_of(message: WirePush) -> str:
@@ -59,7 +62,9 @@ async def over_apns(wish: Wish) -> AsyncIterator[FarSide]:
     async with (
         ApnsServer(key.public_key(), max_streams=50, allowance=Allowance(wish.per_second)) as server,
         behind(server) as line,
-        aclosing(ApnsChannel(apns_settings(server), pem(another if wish.stranger else key), timeouts=BRISK)) as channel,
+        aclosing(
+            ApnsChannel(apns_settings(server), pem(another if wish.stranger else key), timeouts=_PATIENT)
+        ) as channel,
     ):
         makers = _devices(server.fates, "Unregistered", "TooManyRequests", Fault.RESET, Fault.SILENCE)
         yield FarSide(
@@ -84,7 +89,7 @@ async def over_fcm(wish: Wish) -> AsyncIterator[FarSide]:
     async with (
         FcmServer(retry_after=pause(wish), allowance=Allowance(wish.per_second)) as server,
         behind(server) as line,
-        aclosing(fcm_channel(server.provider, secrets, ground(), HTTP_BRISK)) as channel,
+        aclosing(fcm_channel(server.provider, secrets, ground(), HTTP_PATIENT)) as channel,
     ):
         makers = _devices(server.fates, "UNREGISTERED", "UNAVAILABLE", Fate.CUT, Fate.SILENT)
         yield FarSide(
@@ -139,7 +144,7 @@ async def over_web_push(wish: Wish) -> AsyncIterator[FarSide]:
 def _to_browsers(server: WebPushServer, wish: Wish) -> Channel[WirePush]:
     # What a push service says of a key may be a stranger's word, and blames nobody: a bad one is none at all.
     secrets = {"privateKey": "none"} if wish.stranger else server.secrets
-    return web_push_channel(server.provider, secrets, ground(), HTTP_BRISK)
+    return web_push_channel(server.provider, secrets, ground(), HTTP_PATIENT)
 
 
 def _taken(server: Any, *, stranger: bool) -> Callable[[], Awaitable[list[str]]]:

@@ -29,7 +29,7 @@ from clarion.pipeline.receipts import Applied
 ENDS = {DELIVERED: "delivered", FAILED: "bounced"}
 ORDERS = [(end, order) for end in ENDS for order in sorted(set(permutations([ACCEPTED, ACCEPTED, end, end])))]
 """Everything told twice, in every order: of each message the first before our own commit of its outcome."""
-LATE = timedelta(seconds=30)
+LEASE = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ async def test_a_row_ends_once_in_whatever_order_it_is_told_and_by_nobody_else(
     inbox = NewsInbox(database)
     sequence = range(1, len(ORDERS) + 1)
     async with TELLERS[provider](made.sender_id, inbox) as teller, database.reading() as tx:
-        batch = await tx.batches.claim(provider, Lane.BULK, [], LATE)
+        batch = await tx.batches.claim(provider, Lane.BULK, [], LEASE)
         assert batch is not None
         assert batch.run_id == run_id
         await tx.batches.turn(batch, Turn(intent=[(seq, number(Fate.TAKEN, seq)) for seq in sequence]))
