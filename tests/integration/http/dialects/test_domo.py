@@ -13,9 +13,11 @@ from tests.integration.http.conftest import serving
 from tests.integration.http.dialects.domo_scene import ALERT, FROM, START, Domo, domo, mails
 from tests.support.scene import finished
 from tests.support.sink import Sink
+from tests.support.stage import until
 from tests.support.workers import working
 
 from clarion.application import suppressions
+from clarion.application.start_calls import SAME_WITHIN_S
 from clarion.bootstrap import App, open_app
 from clarion.domain.channel import ChannelName
 from clarion.domain.suppression import SuppressionReason
@@ -212,6 +214,25 @@ async def test_the_same_start_within_a_moment_of_its_answer_is_a_double_click(sc
     await scene.started(emailAddresses=["ada@load.example"])
     await scene.started(isTest=True, emailAddresses=["ada@load.example"])
     assert len(await scene.runs()) == 4
+
+
+async def test_a_double_click_that_the_database_hears_of_late_is_one_still(scene: Domo) -> None:
+    await scene.started()
+    async with scene.app.database.transaction() as tx:
+        await tx.connection.execute("LOCK TABLE execution IN ACCESS EXCLUSIVE MODE")
+        holder = await tx.connection.fetchval("SELECT pg_backend_pid()")
+
+        async def is_kept_waiting() -> bool:
+            return bool(
+                await scene.execute("SELECT count(*) FROM pg_locks WHERE $1 = ANY (pg_blocking_pids(pid))", holder)
+            )
+
+        again = asyncio.create_task(scene.started())
+        await until(is_kept_waiting)
+        await tx.connection.execute("UPDATE execution SET answered_at = clock_timestamp()")
+        await tx.connection.execute("SELECT pg_sleep($1)", 2 * SAME_WITHIN_S)  # a later start would be another one
+    await again
+    assert len(await scene.runs()) == 1
 
 
 async def test_a_test_is_no_repeated_start(scene: Domo) -> None:
