@@ -23,7 +23,10 @@ from clarion.domain.segment import Column, Compare, Operator
 from clarion.pipeline import due, settling, snapshot
 
 DUE = "UPDATE run SET recheck_at = now() WHERE recheck_at IS NOT NULL"
+NEVER = 0.001
+"""A message in 17 minutes: the first one goes, and no test sees the second."""
 OVER = "UPDATE campaign SET end_at = now()"
+DUE_AND_OVER = f"WITH over AS ({OVER}) {DUE}"
 
 
 async def built(database: PostgresDatabase, port: int = 9, rate: float | None = None) -> Stage:
@@ -140,6 +143,11 @@ async def test_a_reading_is_not_due_while_it_is_held_or_still_going_on(database:
     await made.resume()
     assert await due.read_again(database) == 1
     assert await due.read_again(database) == 0, "the next one is an hour away"
+    while await snapshot.take_slice(database):
+        continue
+    await made.execute(DUE_AND_OVER)
+    await due.read_again(database)
+    assert await frozen(made), "the end has come, though nobody has ended it yet"
 
 
 async def test_the_rule_of_a_segment_is_read_anew(database: PostgresDatabase) -> None:
@@ -173,15 +181,14 @@ async def test_at_the_end_what_is_pending_is_cancelled(
     database: PostgresDatabase, database_url: str, *, paused: bool
 ) -> None:
     async with Sink() as sink:
-        made = await built(database, sink.port, rate=0.2)
+        made = await built(database, sink.port, rate=NEVER)
         await made.start()
         async with working(database, database_url):
             await sink.wait_accepted(1)
             if paused:
                 await made.pause()
             await join(made, *(f"late{n}@x.example" for n in range(5)))
-            await made.execute(DUE)
-            await made.execute(OVER)
+            await made.execute(DUE_AND_OVER)
             await made.finished()
     campaign = await made.campaign()
     assert (campaign.state, campaign.state_reason) == (CampaignState.COMPLETED, "end_reached")

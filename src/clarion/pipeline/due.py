@@ -75,6 +75,8 @@ async def read_again(database: Database) -> int:
             campaign = await tx.campaigns.get(account_id, campaign_id, lock=True)
             if campaign is None or campaign.state is not CampaignState.RUNNING or campaign.recheck_seconds is None:
                 continue
+            if campaign.end_at is not None and campaign.end_at <= await tx.campaigns.now():
+                continue  # whoever comes after the end is not of the audience, though nobody has ended it yet
             rules = await rules_of(tx, account_id, campaign.segment_ids)
             recheck = Rechecked(
                 run_id=run_id, category=campaign.category, rules=rules, seconds=campaign.recheck_seconds
