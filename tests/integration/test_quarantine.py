@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.integration.test_fairness import LEASE
 from tests.support import stage
+from tests.support.patience import PATIENCE_S
 from tests.support.sink import Sink
 from tests.support.stage import Stage
 from tests.support.workers import working
@@ -32,7 +33,7 @@ async def kinds(made: Stage) -> list[str]:
 async def hurried(made: Stage) -> None:
     """Lets what waits for its next try be due now, until the run is over."""
     run_id = await made.run_id()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while (await stage.states(made.database, run_id)).keys() & {"pending", "sending"}:
             await made.execute("UPDATE batch SET due_at = now() WHERE worker IS NULL AND due_at > now()")
             await made.execute("SELECT pg_notify('clarion_work', '')")
