@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+from tests.support.patience import PATIENCE_S
+
+from clarion.pipeline import precedence as under_test
 from clarion.pipeline.precedence import Precedence
+
+
+@pytest.fixture(autouse=True)
+def _a_moment_ago_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What began before the machine stood still for a moment is fresh all the same."""
+    monkeypatch.setattr(under_test, "_FRESH_S", PATIENCE_S)
 
 
 async def test_bulk_work_waits_for_nobody_when_no_call_is_under_way() -> None:

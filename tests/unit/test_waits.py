@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from tests.support.patience import PATIENCE_S
 
 from clarion.adapters.queue.postgres import WorkSignal
 from clarion.application.ports.channel import Window
@@ -16,17 +17,17 @@ from clarion.rendering.email import WireEmail
 
 def event() -> tuple[Awaitable[object], Callable[[], None]]:
     waited = asyncio.Event()
-    return set_within(waited, 5), waited.set
+    return set_within(waited, PATIENCE_S), waited.set
 
 
 def window() -> tuple[Awaitable[object], Callable[[], None]]:
     sent = Window([WireEmail("s@x.example", "r@x.example", b"", False, False, "<1@x.example>")])  # noqa: FBT003
-    return sent.wait(5), lambda: sent.settle(0, Outcome.sent("250 ok"))
+    return sent.wait(PATIENCE_S), lambda: sent.settle(0, Outcome.sent("250 ok"))
 
 
 def work_signal() -> tuple[Awaitable[object], Callable[[], None]]:
     signal = WorkSignal("postgresql://nowhere.example")
-    return signal.wait(5), signal.set
+    return signal.wait(PATIENCE_S), signal.set
 
 
 @pytest.mark.parametrize("make", [event, window, work_signal])
