@@ -14,10 +14,11 @@ from tests.support.patience import PATIENCE_S
 
 _RANGE = range(10_000, 32_000)
 _CHOICE = random.SystemRandom()  # not seeded by what hypothesis or a gate seeds: then two would choose the same
+_GIVEN: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port that nobody listens on; another one each time."""
     while True:
         with socket.socket() as probe:
             port = _CHOICE.choice(_RANGE)
@@ -25,7 +26,9 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
 
 
 def until_listening(port: int) -> None:

@@ -126,6 +126,8 @@ class Line:
         _Way(self, server, client, fault.delay_s, self._pass)
         for data in client.early:
             client.on_data(data)
+        if client.transport.is_closing():  # before the other end was there
+            asyncio.get_running_loop().call_later(fault.delay_s * 1.1, server.transport.close)
 
     def break_(self, strike: Strike) -> None:
         """Breaks the line as told."""

@@ -33,10 +33,11 @@ def wait_until(what: str, true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def is_gone(pid: int) -> bool:
-    """Whether the process has ended, buried or not."""
+def is_gone(process: int | psutil.Process) -> bool:
+    """Whether a process has ended, buried or not. A `Process` has also when its number is another's by now."""
     try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        one = psutil.Process(process) if isinstance(process, int) else process
+        return not one.is_running() or one.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
@@ -127,4 +128,4 @@ def serving(data_dir: Path, **overrides: str) -> Iterator[Serving]:
     finally:
         process.kill()
         process.wait()
-        wait_until("the end of every process", lambda: all(is_gone(one.pid) for one in known))
+        wait_until("the end of every process", lambda: all(is_gone(one) for one in known))
