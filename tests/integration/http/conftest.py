@@ -144,16 +144,25 @@ def client_with(base_url: str, text: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=PATIENCE_S, limits=limits)
 
 
+async def forsake(app: App, account: Account) -> None:
+    """Points an account's relays nowhere: a later test's may get the port at which its mail would still be tried."""
+    async with app.database.reading() as tx:
+        nowhere = """UPDATE sender SET config = config || '{"port": 9}' WHERE account_id = $1 AND provider = 'smtp'"""
+        await tx.connection.execute(nowhere, account.id)
+
+
 @pytest.fixture
 async def caller(app: App, base_url: str) -> AsyncIterator[Caller]:
     async with calling(app, base_url, "Analytical Engines") as caller:
         yield caller
+        await forsake(app, caller.account)
 
 
 @pytest.fixture
 async def stranger(app: App, base_url: str) -> AsyncIterator[Caller]:
     async with calling(app, base_url, "Difference Engines") as caller:
         yield caller
+        await forsake(app, caller.account)
 
 
 async def key_with(app: App, caller: Caller, *permissions: Permission) -> tuple[ApiKey, str]:

@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import httpx
+from tests.integration.http.conftest import forsake
 from tests.support.patience import PATIENCE_S
 from tests.support.scene import LINKS
 from tests.support.sink import Sink
@@ -147,6 +148,7 @@ async def domo(
         await made.contact("ada@load.example", first_name="Ada", attributes={"Region": "North"})
         await made.contact("ben@load.example", first_name="Ben", attributes={"Region": "South"})
         yield made
+        await forsake(app, account)
 
 
 def mails(sink: Sink) -> dict[str, list[str]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from tests.integration.http.conftest import calling, serving
+from tests.integration.http.conftest import Caller, calling, forsake, serving
 from tests.integration.http.dialects.credentials import VENDORS, new_key
 from tests.integration.http.dialects.test_accounts import assert_draft, bounded, read, start, started
 from tests.integration.http.test_envelope import assert_refused
@@ -21,6 +22,14 @@ from clarion.adapters.channels import probing
 from clarion.bootstrap import App, open_app
 
 __all__ = ["closed_port"]
+
+
+@asynccontextmanager
+async def upstream(app: App, url: str) -> AsyncIterator[Caller]:
+    """An account of the test's own."""
+    async with calling(app, url, "Upstream") as caller:
+        yield caller
+        await forsake(app, caller.account)
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ async def test_row_13_a_relay_that_does_not_answer_leaves_a_draft_that_starts_la
     asking: tuple[App, str], closed_port: int
 ) -> None:
     app, url = asking
-    async with calling(app, url, "Upstream") as caller:
+    async with upstream(app, url) as caller:
         campaign_id = await bounded(caller, closed_port)
         error = assert_refused(await start(caller, campaign_id), 502, "UPSTREAM_FAILED")
         assert "connection_failed" in str(error["message"])
@@ -68,7 +77,7 @@ async def test_row_13_a_relay_that_refuses_us_is_as_good_as_none(
     asking: tuple[App, str], manners: Manners, login: dict[str, str]
 ) -> None:
     app, url = asking
-    async with Sink(manners) as sink, calling(app, url, "Upstream") as caller:
+    async with Sink(manners) as sink, upstream(app, url) as caller:
         campaign_id = await bounded(caller, sink.port, leads=1)
         if login:
             sender = (await read(caller, campaign_id))["senderId"]
@@ -79,7 +88,7 @@ async def test_row_13_a_relay_that_refuses_us_is_as_good_as_none(
 
 async def test_row_13_every_other_reason_is_told_before_the_relay(asking: tuple[App, str], closed_port: int) -> None:
     app, url = asking
-    async with calling(app, url, "Upstream") as caller:
+    async with upstream(app, url) as caller:
         campaign_id = await bounded(caller, closed_port, leads=0)
         assert_refused(await start(caller, campaign_id), 409, "CAMPAIGN_HAS_NO_LEADS")
         assert_refused(await start(caller, campaign_id, json={"x": 1}), 422, "VALIDATION_ERROR")
@@ -87,7 +96,7 @@ async def test_row_13_every_other_reason_is_told_before_the_relay(asking: tuple[
 
 async def test_row_13_a_relay_that_answered_is_not_asked_again_for_a_while(asking: tuple[App, str]) -> None:
     app, url = asking
-    async with Sink() as sink, calling(app, url, "Upstream") as caller:
+    async with Sink() as sink, upstream(app, url) as caller:
         campaign_ids = [await bounded(caller, sink.port, leads=1)]
         for _ in range(3):
             copy = await caller.post(f"/campaigns/{campaign_ids[0]}/duplicate")
@@ -104,7 +113,7 @@ async def test_row_13_every_sender_of_a_campaign_is_asked_whatever_its_channel(
 ) -> None:
     app, url = asking
     centre = {"host": "127.0.0.1", "port": closed_port, "security": "none", "systemId": "lake"}
-    async with Sink() as sink, FcmServer() as phones, calling(app, url, "Upstream") as caller:
+    async with Sink() as sink, FcmServer() as phones, upstream(app, url) as caller:
         fcm = {
             "app": "shop", "projectId": phones.project, "clientEmail": phones.email, "baseUrl": phones.url,
             "tokenUrl": f"{phones.url}/token",
@@ -141,7 +150,7 @@ async def test_volt_mx_says_server_failure_when_the_relay_does_not_answer(
     asking: tuple[App, str], closed_port: int
 ) -> None:
     app, url = asking
-    async with calling(app, url, "Upstream") as caller, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
+    async with upstream(app, url) as caller, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as client:
         campaign_id = await bounded(caller, closed_port, leads=1)
         number = (await read(caller, campaign_id))["number"]
         headers = (await VENDORS["voltmx"](client, await new_key(app, caller.account.id))).headers

@@ -11,6 +11,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import httpx
+from tests.integration.http.conftest import forsake
 from tests.support.patience import PATIENCE_S
 from tests.support.workers import SEALER
 
@@ -153,6 +154,7 @@ async def volt(app: App, base_url: str, *, port: int = 9) -> AsyncIterator[Volt]
         )
     async with httpx.AsyncClient(base_url=base_url, headers=basic(OWNER, text), timeout=PATIENCE_S) as client:
         yield Volt(app, account, key, text, client)
+        await forsake(app, account)
 
 
 async def completed_one(scene: Volt) -> str:
