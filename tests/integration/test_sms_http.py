@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.support.letters import sent_through
+from tests.support.patience import PATIENCE_S
 from tests.support.sms_batch_providers import AwsStandIn, BirdStandIn, SignedStandIn
 from tests.support.sms_providers import IMPATIENT, PEM, STAND_INS, TwilioStandIn, VonageStandIn, over
 from tests.support.sms_stand_in import Fate, StandIn, number
 from tests.support.texts import sms
 
 from clarion.adapters.channels.http import Request
-from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.sms_http.vonage import VonageApi
 from clarion.application.ports.channel import Window
-from clarion.domain.outcome import Outcome, Reason, Verdict
+from clarion.domain.outcome import Reason, Verdict
 from clarion.rendering.sms import WireSms
 
 RUN = "0123456789ab" * 2
@@ -24,15 +25,6 @@ RUN = "0123456789ab" * 2
 
 def message(seq: int, fate: Fate = Fate.TAKEN, text: str = "Hello") -> WireSms:
     return sms(number(fate, seq), text, key=f"{RUN}-{seq}")
-
-
-async def sent_through(
-    channel: HttpChannel[WireSms], messages: Sequence[WireSms], *, is_urgent: bool = False
-) -> list[Outcome]:
-    window = Window(messages, is_urgent=is_urgent)
-    channel.send(window)
-    assert await window.wait(20), f"{window.open} of {len(messages)} have no outcome"
-    return [outcome for _, outcome in sorted(window.drain(), key=lambda pair: pair[0])]
 
 
 @pytest.fixture(params=STAND_INS, ids=lambda kind: kind.__name__.removesuffix("StandIn").lower())
@@ -122,15 +114,15 @@ async def test_urgent_messages_go_first_and_never_more_at_once_than_allowed() ->
         bulk, urgent = Window([message(seq) for seq in range(1, 21)]), Window([message(99)], is_urgent=True)
         channel.send(bulk)
         channel.send(urgent)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while far.at_once < 3:
                 await asyncio.sleep(0.01)
         assert far.held is not None
         far.held.set()
-        assert await urgent.wait(10)
-        assert await bulk.wait(10)
+        assert await urgent.wait(PATIENCE_S)
+        assert await bulk.wait(PATIENCE_S)
     assert far.most_at_once == 3
-    assert [taken.key for taken in far.taken].index(f"{RUN}-99") <= 3
+    assert [taken.key for taken in far.taken].index(f"{RUN}-99") <= 5, "with the next three"
 
 
 async def test_a_service_gets_batches_with_an_outcome_each() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.letters import email, sent_through, sent_to, smtp
+from tests.support.patience import PATIENCE_S
 from tests.support.ports import free_port
 from tests.support.postfix import NAME, WORD, Postfix, running_postfix, why_not
 from tests.support.sink import Sink
@@ -20,7 +21,15 @@ from clarion.domain.outcome import Reason, Verdict
 from clarion.domain.providers.provider import Security
 
 SMTP_SINK = Path("/usr/sbin/smtp-sink")
-PATIENT = Timeouts(greeting=20.0, command=20.0, data=20.0, dot=20.0)
+PATIENT = Timeouts(
+    connect=PATIENCE_S,
+    greeting=PATIENCE_S,
+    command=PATIENCE_S,
+    data=PATIENCE_S,
+    dot=PATIENCE_S,
+    unreachable=PATIENCE_S,
+    drain=PATIENCE_S,
+)
 FAR = replace(PATIENT, far=-1.0)
 """Any server counts as far away: messages are sent ahead of answers, by CHUNKING."""
 needs_postfix = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")

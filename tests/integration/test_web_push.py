@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.certificates import make_certificates
 from tests.support.letters import sent_through
-from tests.support.push_providers import pem, to_browser, web_push
+from tests.support.patience import PATIENCE_S
+from tests.support.push_providers import HTTP_BRISK, pem, to_browser, web_push
 from tests.support.sms_stand_in import Fate
 from tests.support.web_push_server import WebPushServer
 
+from clarion.adapters.channels.http import Timeouts
 from clarion.adapters.channels.http_answers import Answer
 from clarion.adapters.channels.http_channel import HttpChannel
 from clarion.adapters.channels.push.web_push import topic
@@ -26,14 +29,19 @@ from clarion.domain.push_address import WebSubscription
 from clarion.rendering.push import WirePush
 from clarion.rendering.push_payload import web_payload
 
+UNHURRIED = replace(HTTP_BRISK, connect=PATIENCE_S, write=PATIENCE_S, answer=PATIENCE_S, stalled=PATIENCE_S)
+"""Where nobody is silent but the machine."""
+
 
 @pytest.fixture(name="opened")
 def _opened(tmp_path: Path) -> Any:
     certificates = make_certificates(tmp_path)
 
     @asynccontextmanager
-    async def opened(**given: Any) -> AsyncIterator[tuple[WebPushServer, HttpChannel[WirePush]]]:
-        async with web_push(certificates, **given) as (server, channel):
+    async def opened(
+        timeouts: Timeouts = UNHURRIED, **given: Any
+    ) -> AsyncIterator[tuple[WebPushServer, HttpChannel[WirePush]]]:
+        async with web_push(certificates, timeouts, **given) as (server, channel):
             yield server, channel
 
     return opened
@@ -148,7 +156,7 @@ async def test_a_public_name_that_leads_inside_is_not_followed(opened: Any, monk
 
 
 async def test_one_strange_endpoint_holds_up_nobody_and_shuts_no_sender(opened: Any) -> None:
-    async with opened() as (server, channel):
+    async with opened(HTTP_BRISK) as (server, channel):
         good, silent, cut = server.subscribe(), server.subscribe(), server.subscribe()
         server.fates |= {silent.endpoint: Fate.SILENT, cut.endpoint: Fate.CUT}
         nobody = WebSubscription("https://127.0.0.1:1/x", good.p256dh, good.auth)

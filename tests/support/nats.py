@@ -120,7 +120,7 @@ async def purge(place: Place) -> None:
     """Makes the stream forget everything that was said, as if it had never been stored."""
     client = await nats.connect(list(place.servers))
     try:
-        await client.jetstream().purge_stream(place.prefix)
+        await client.jetstream(timeout=PATIENCE_S).purge_stream(place.prefix)
     finally:
         await client.close()
 

@@ -113,7 +113,7 @@ async def test_tls_is_verified_and_never_done_without(tmp_path: Path) -> None:
 async def test_closing_settles_everything_and_unbinds(centre: Centre) -> None:
     await centre.set(delayMs=20)
     async with smpp(centre.port, window=50) as channel:
-        window = Window([sms(number(n)) for n in range(500)])
+        window = Window([sms(number(n)) for n in range(5000)])
         channel.send(window)
         await centre.until("taken", 1)
         await channel.aclose()
