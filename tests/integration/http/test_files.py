@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -10,8 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.integration.http.conftest import Caller
 from tests.integration.http.test_tenancy import closed_port, freeze_all, furnish
-from tests.support.patience import PATIENCE_S
+from tests.support.stage import until
 
+from clarion.application.ports.replies import ReplyKey
 from clarion.bootstrap import App
 from clarion.entrypoints.http.csv_cells import write_rows
 
@@ -56,7 +56,7 @@ async def states(caller: Caller) -> list[str]:
     return [stored["state"] for stored in (await caller.get("/imports")).json()["data"]["items"]]
 
 
-async def test_an_upload_that_breaks_off_is_failed_and_its_key_free_again(caller: Caller) -> None:
+async def test_an_upload_that_breaks_off_is_failed_and_its_key_free_again(app: App, caller: Caller) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"email\n"
         raise ConnectionError("the client goes away")
@@ -64,9 +64,13 @@ async def test_an_upload_that_breaks_off_is_failed_and_its_key_free_again(caller
     headers = {**CSV, "Idempotency-Key": "file-2"}
     with pytest.raises(ConnectionError):
         await caller.post("/imports", content=broken(), headers=headers)
-    async with asyncio.timeout(PATIENCE_S):
-        while await states(caller) != ["failed"]:
-            await asyncio.sleep(0.02)
+    key = ReplyKey(caller.key.id, f"{caller.root}/imports", "file-2")
+
+    async def is_over() -> bool:  # first the import fails, then the key is free
+        async with app.database.reading() as tx:
+            return await states(caller) == ["failed"] and await tx.replies.find(key) is None
+
+    await until(is_over)
     assert (await caller.post("/imports", content=b"email\na@b.example\n", headers=headers)).status_code == 202
 
 
