@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.integration.http.conftest import Caller
+from tests.integration.http.conftest import Caller, calling, serving
 from tests.support.sink import Sink
 from tests.support.stage import until
 from tests.support.workers import working
 
-from clarion.bootstrap import App
+from clarion.bootstrap import open_app
 from clarion.settings import Settings
 
 LETTER = {
@@ -44,10 +44,14 @@ def to_ada(**said: Any) -> dict[str, Any]:
     return {"recipients": [{"contact": {"email": "ada@lovelace.example"}, **said}]}
 
 
-async def test_a_call_sends_what_it_says_to_each_of_its_recipients(
-    app: App, api_settings: Settings, caller: Caller
-) -> None:
-    async with Sink() as sink, working(app.database, str(api_settings.database_url.reveal())):  # type: ignore[union-attr]
+async def test_a_call_sends_what_it_says_to_each_of_its_recipients(settings: Settings, database_url: str) -> None:
+    async with (  # a worker of its own, which finds nothing that other tests have left to be sent
+        Sink() as sink,
+        open_app(settings) as app,
+        serving(app) as url,
+        working(app.database, database_url),
+        calling(app, url, "Analytical Engines") as caller,
+    ):
         campaign_id = await triggered(caller, sink.port)
         body = {
             "requestId": "order-4711",
