@@ -30,6 +30,7 @@ property_settings.load_profile("suite")
 def pytest_configure(config: pytest.Config) -> None:
     """Under xdist the controller starts the one server and its workers find it in their environment."""
     _say_errors_plainly()
+    _forget_proxies()
     stack = config.stash[_server] = ExitStack()
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         os.environ[URL_VARIABLE] = stack.enter_context(running_server())
@@ -40,6 +41,12 @@ def _say_errors_plainly() -> None:
     processors = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*processors[:-1], plain])
+
+
+def _forget_proxies() -> None:
+    """What a machine's proxy is for, tests never call; and their clients would ask it for servers of loopback too."""
+    for name in [name for name in os.environ if name.lower() in {"http_proxy", "https_proxy", "all_proxy"}]:
+        del os.environ[name]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
