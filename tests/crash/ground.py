@@ -11,7 +11,7 @@ import random
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from tests.crash.verdict import Verdict
 from tests.crash.witness import LETTER, Witness
 from tests.support import scene
 from tests.support.database import Databases, opened
+from tests.support.patience import PATIENCE_S
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.application import runs
@@ -36,16 +37,28 @@ from clarion.domain.content import EmailContent
 from clarion.domain.ids import Id
 
 CONNECTIONS = 3
-LEASE_S = 30
-"""A process that stands still with its machine for some seconds keeps what it holds."""
+LEASE_S = 60
+"""A process that stands still with its machine for a while keeps what it holds; no gate waits for it to run out."""
 SHORT_LEASE_S = 2
 """Where leases have to run out by themselves, and what that leaves is allowed for."""
 STALL_S = 90.0
 """A run in which nothing was accepted for so long will not end any more."""
+LOOK_S = 0.02
 SLOW = "slow0.006+"
 """The sink records a message, then takes 6 ms to say so: the gap in which a dying worker cannot know."""
 _STRUCK = 0.6
-"""The part of a run in which it is hurt: the rest takes long enough for every blow to find it under way."""
+"""The part of a run in which it is hurt."""
+# The last batch of a run that is hurt waits until every blow has come, however fast the run and however slow the blows.
+_HOLD_BACK = """
+CREATE FUNCTION hold_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.last_seq > 0.8 * (SELECT selected_count FROM run WHERE id = NEW.run_id) THEN
+        NEW.due_at := now() + interval '1 day';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER hold_back BEFORE INSERT ON batch FOR EACH ROW EXECUTE FUNCTION hold_back();
+"""
+_LET_GO = "DROP TRIGGER hold_back ON batch; UPDATE batch SET due_at = now() WHERE due_at > now()"
 _EXPIRED = "UPDATE batch SET lease_until = now() WHERE worker = $1"
 
 
@@ -65,9 +78,13 @@ class Ground:
     began: float = 0.0
     _run_id: Id = field(default=Id(b""))
     _watching: asyncio.Task[None] | None = None
+    _holds_back: bool = False
 
-    async def start(self) -> Observer:
-        """Starts the campaign and the observer."""
+    async def start(self, *, to_be_hurt: bool = False) -> Observer:
+        """Starts the campaign and the observer. A run that is to be hurt does not end before `over` is called."""
+        self._holds_back = to_be_hurt
+        if to_be_hurt:
+            await self._script(_HOLD_BACK)
         self._run_id = await scene.start(self.database, self.scene)
         return self.observe(self._run_id)
 
@@ -93,7 +110,7 @@ class Ground:
         assert self._watching is not None
         reached = asyncio.create_task(observer.reached(final))
         try:
-            await asyncio.wait({reached, self._watching}, timeout=STALL_S, return_when=asyncio.FIRST_COMPLETED)
+            await self._first_of(reached, self._watching)
             return reached.done() and not self._watching.done()
         finally:
             reached.cancel()
@@ -101,15 +118,20 @@ class Ground:
     async def over(self) -> float:
         """Lets the run end by itself and returns the seconds it took; gives up on one that stands still."""
         assert self._watching is not None
-        while not self._watching.done():
-            before = len(self.witness.accepted)
-            done, _ = await asyncio.wait({self._watching}, timeout=STALL_S)
-            if not done and len(self.witness.accepted) == before:
-                self._watching.cancel()
-                break
+        if self._holds_back:
+            await self._script(_LET_GO)
+        await self._first_of(self._watching)
+        self._watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
         return time.monotonic() - self.began
+
+    async def _first_of(self, *tasks: asyncio.Task[None]) -> None:
+        """Waits until one of the tasks is done, as long as the run moves."""
+        done, before = set[asyncio.Task[None]](), -1
+        while not done and len(self.witness.accepted) > before:
+            before = len(self.witness.accepted)
+            done, _ = await asyncio.wait(tasks, timeout=STALL_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def settle(self, observer: Observer, *, unknown_limit: int) -> Verdict:
         """The verdict on a run that is over, once nothing moves: a process that was frozen may still have news."""
@@ -133,6 +155,22 @@ class Ground:
         async with self.database.reading() as tx:
             return await tx.connection.fetchval(statement, *values)
 
+    async def _script(self, statements: str) -> None:
+        async with self.database.reading() as tx:
+            await tx.connection.execute(statements)
+
+
+async def seconds_until(done: Callable[[], bool]) -> float:
+    """Waits, and tells for how long, counted in looks: what stands still with its machine is not late.
+
+    Gives up after the patience of all tests.
+    """
+    looks = 0
+    while not done() and looks * LOOK_S < PATIENCE_S:
+        await asyncio.sleep(LOOK_S)
+        looks += 1
+    return looks * LOOK_S
+
 
 def environment(url: str, folder: Path, **more: str) -> dict[str, str]:
     """What the processes of a gate see."""
@@ -140,7 +178,6 @@ def environment(url: str, folder: Path, **more: str) -> dict[str, str]:
         "CLARION_DATABASE_URL": url,
         "CLARION_DATA_DIR": str(folder / "data"),
         "CLARION_SECRET_KEY": TEST_KEY,
-        "CLARION_LEASE_SECONDS": str(LEASE_S),
         "CLARION_LOG_LEVEL": "warning",
         **more,
     }

@@ -87,7 +87,7 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
             base = f"http://127.0.0.1:{port}/v1/accounts/{account.id.hex()}"
             headers = {"Authorization": f"Bearer {secret}"}
             stopping = asyncio.Event()
-            async with httpx.AsyncClient(base_url=base, headers=headers, timeout=10) as http:
+            async with httpx.AsyncClient(base_url=base, headers=headers, timeout=10, trust_env=False) as http:
                 clients = [Client(http, f"client-{number}", stopping) for number in range(CLIENTS)]
                 posting = [asyncio.create_task(client.post_on()) for client in clients]
                 for _ in range(kills):

@@ -8,14 +8,12 @@ import random
 import shutil
 import signal
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.ground import SHORT_LEASE_S, SLOW, Ground, ground
+from tests.crash.ground import SHORT_LEASE_S, SLOW, Ground, ground, seconds_until
 from tests.crash.report import Report
 from tests.support.database import Databases
-from tests.support.patience import PATIENCE_S
 
 from clarion.adapters.postgres.database import PostgresDatabase
 from clarion.adapters.postgres.embedded import EmbeddedServer
@@ -59,7 +57,7 @@ async def run(chance: random.Random, tier: str, _databases: Databases) -> Report
 
 async def _shake(site: Ground, server: EmbeddedServer, size: Size) -> Report:
     site.supervisor.keep(worker=WORKERS, scheduler=1)
-    observer = await site.start()
+    observer = await site.start(to_be_hurt=True)
     client = Client(site.database, site.scene.account_id)
     writing = asyncio.create_task(client.write())
     pauses: list[float] = []
@@ -89,10 +87,8 @@ async def _kill(server: EmbeddedServer, site: Ground) -> float:
     await asyncio.sleep(DOWN_S)  # the fault under test: nobody answers meanwhile
     server.stop()
     server.start()  # from the main thread, which waits: the server lives no longer than its starter
-    began, before = time.monotonic(), len(site.witness.accepted)
-    while len(site.witness.accepted) == before and site.is_under_way and time.monotonic() - began < PATIENCE_S:
-        await asyncio.sleep(0.02)
-    return time.monotonic() - began
+    before = len(site.witness.accepted)
+    return await seconds_until(lambda: len(site.witness.accepted) > before or not site.is_under_way)
 
 
 @dataclass(slots=True)

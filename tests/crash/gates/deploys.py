@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
-import time
 from dataclasses import dataclass
 
-from tests.crash.ground import SLOW, Ground, ground
+from tests.crash.ground import SLOW, Ground, ground, seconds_until
 from tests.crash.report import Report
 from tests.support.database import Databases
 
@@ -31,7 +31,7 @@ async def run(chance: random.Random, tier: str, databases: Databases) -> Report:
     size = TIERS[tier]
     async with ground(databases, chance, recipients=size.recipients, local_part=SLOW) as site:
         site.supervisor.keep(worker=WORKERS, scheduler=1)
-        observer = await site.start()
+        observer = await site.start(to_be_hurt=True)
         drains: list[float] = []
         for count in site.moments(size.deploys):
             if await site.progress(observer, count):
@@ -50,7 +50,7 @@ async def _deploy(site: Ground) -> list[float]:
     drains = []
     for old in site.supervisor.of("worker"):
         site.supervisor.start("worker")
-        began = time.monotonic()
-        await site.supervisor.end(old, signal.SIGTERM, DRAIN_S + 5)
-        drains.append(time.monotonic() - began)
+        leaving = asyncio.create_task(site.supervisor.end(old, signal.SIGTERM))
+        drains.append(await seconds_until(leaving.done))
+        await leaving
     return drains

@@ -18,7 +18,7 @@ from tests.crash.ground import Ground, ground
 from tests.crash.report import Report
 from tests.crash.supervisor import Child
 from tests.crash.verdict import Verdict
-from tests.crash.witness import LETTER
+from tests.crash.witness import LETTER, Witness
 from tests.support.database import Databases
 
 from clarion.domain.campaign import Category
@@ -40,9 +40,10 @@ class Uncertain(Enum):
     NONE_ARRIVED_IF_ANY = auto()
     """A worker for text messages connects to hear receipts, too: it may die before it has anything to send."""
     FEW_ARRIVED = auto()
-    """At most the last tenth of a window, whose answers the next one does not wait for."""
+    """Those of a window that had no answer yet: a tenth, or more where the answers were slow to come."""
     SOME_ARRIVED = auto()
-    ALL_ARRIVED = auto()
+    MOST_ARRIVED = auto()
+    """All but the last tenth of a window, whose answers nobody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Row:
     recipients: int = 24
     channel: ChannelName = ChannelName.EMAIL
     local_part: str = "person."
+    is_held: bool = False
+    """The mail server tells nobody what it took until all who die are dead: so long the run is not over."""
     email: EmailContent = field(default=LETTER, repr=False)
 
     @property
@@ -78,14 +81,14 @@ TABLE = (
     Row("F06", worker=("after_intent:kill",), leaves=Uncertain.NONE_ARRIVED),
     Row("F06", worker=("before_dot:kill",), leaves=Uncertain.NONE_ARRIVED),
     Row("F07", worker=("after_dot:kill",), leaves=Uncertain.SOME_ARRIVED, local_part="slow0.6+"),
-    Row("F08", worker=("after_answers:kill",), leaves=Uncertain.ALL_ARRIVED),
+    Row("F08", worker=("after_answers:kill",), leaves=Uncertain.MOST_ARRIVED),
     Row("F09", worker=("after_outcome:kill",), leaves=Uncertain.FEW_ARRIVED),
     Row("F10", worker=("before_settle:kill",)),
     Row("F10", worker=("after_settle:kill",)),
     Row("F11", ("after_intent:kill",), ("before_recovery:kill",), Uncertain.NONE_ARRIVED),
     Row("F11", ("after_intent:kill",), ("after_recovery:kill",), Uncertain.NONE_ARRIVED),
-    Row("F12", scheduler=("before_closing:kill",), local_part="slow2+"),
-    Row("F12", scheduler=("after_closing:kill",), local_part="slow2+"),
+    Row("F12", scheduler=("before_closing:kill",), is_held=True),
+    Row("F12", scheduler=("after_closing:kill",), is_held=True),
     Row("F17", scheduler=("before_slice:kill@2",), recipients=1_500),
     Row("F17", scheduler=("before_slice_commit:kill@2",), recipients=1_500),
     Row("F17", scheduler=("after_slice:kill",), recipients=1_500),
@@ -100,11 +103,11 @@ OTHERS = tuple(
         ("F04", "before_connect", before),
         ("F06", "before_dot", Uncertain.NONE_ARRIVED),
         ("F07", "after_dot", Uncertain.SOME_ARRIVED),
-        ("F08", "after_answers", Uncertain.ALL_ARRIVED),
+        ("F08", "after_answers", Uncertain.MOST_ARRIVED),
     )
 )
 """What only the wire can tell, for text messages over SMPP and pushes over HTTP/2."""
-TWICE = Row("F13", worker=("after_answers:kill", "after_answers:kill"), leaves=Uncertain.ALL_ARRIVED)
+TWICE = Row("F13", worker=("after_answers:kill", "after_answers:kill"), leaves=Uncertain.MOST_ARRIVED)
 """The same messages lost with two workers: uncertain for good, and never written to a third time."""
 
 
@@ -141,15 +144,24 @@ async def _row(row: Row, category: Category, chance: random.Random, databases: D
         email=row.email,
         channel=row.channel,
     ) as site:
+        if row.is_held:
+            _relay(site).hold()
         dying = asyncio.create_task(_deaths(site, row))
         observer = await site.start()
         await dying
+        if row.is_held:
+            _relay(site).release()
         seconds = await site.over()
         verdict = await site.settle(observer, unknown_limit=row.recipients)
         for problem in _differences(row, category, verdict):
             verdict.complain(problem)
         words = " ".join((*row.worker, *row.scheduler))
         return Report.of(verdict, seconds, f"{row.fault} {words} ({row.channel}, {category})")
+
+
+def _relay(site: Ground) -> Witness:
+    assert isinstance(site.witness, Witness)
+    return site.witness
 
 
 async def _deaths(site: Ground, row: Row) -> None:
@@ -191,9 +203,9 @@ def _differences(row: Row, category: Category, verdict: Verdict) -> list[str]:
         Uncertain.NOBODY: arrived == 0,
         Uncertain.NONE_ARRIVED: arrived == 0,
         Uncertain.NONE_ARRIVED_IF_ANY: arrived == 0,
-        Uncertain.FEW_ARRIVED: arrived <= row.recipients // 10,
+        Uncertain.FEW_ARRIVED: arrived <= row.recipients // 2,
         Uncertain.SOME_ARRIVED: arrived > 0,
-        Uncertain.ALL_ARRIVED: arrived > 0 and arrived >= unknown,
+        Uncertain.MOST_ARRIVED: arrived > 0 and arrived >= unknown - row.recipients // 10,
     }
     found = [] if unknown_wanted else [f"{unknown} are unknown"]
     if not arrived_wanted[row.leaves]:

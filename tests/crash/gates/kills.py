@@ -70,7 +70,7 @@ async def _shake(
         lease_s=SHORT_LEASE_S,
     ) as site:
         site.supervisor.keep(worker=WORKERS, scheduler=1)
-        observer = await site.start()
+        observer = await site.start(to_be_hurt=True)
         killed = await _kill_on_the_way(site, observer, kills)
         seconds = await site.over()
         verdict = await site.settle(observer, unknown_limit=killed * ON_THE_WIRE[category])

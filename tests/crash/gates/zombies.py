@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tests.crash.ground import SHORT_LEASE_S, SLOW, ground
 from tests.crash.report import Report
 from tests.support.database import Databases
+from tests.support.patience import PATIENCE_S
 
 from clarion.domain.campaign import Category
 
@@ -78,7 +79,7 @@ async def _frozen_anywhere(size: Size, chance: random.Random, databases: Databas
     """Workers are stopped at random for longer than their lease, while the others go on."""
     async with ground(databases, chance, recipients=size.recipients, local_part=SLOW, lease_s=SHORT_LEASE_S) as site:
         site.supervisor.keep(worker=WORKERS, scheduler=1)
-        observer = await site.start()
+        observer = await site.start(to_be_hurt=True)
         stopped = 0
         for count in site.moments(size.stops):
             if not await site.progress(observer, count):
@@ -90,6 +91,7 @@ async def _frozen_anywhere(size: Size, chance: random.Random, databases: Databas
             stopped += 1
         seconds = await site.over()
         verdict = await site.settle(observer, unknown_limit=stopped * 3 * WINDOW)
+        verdict.expect_blows(stopped, size.stops)
         return Report.of(verdict, seconds, "anywhere", stops=stopped)
 
 
@@ -104,7 +106,7 @@ async def _wrong_clocks(chance: random.Random, databases: Databases) -> Report:
         await asyncio.sleep(LOOKS_S)
         state = await site.execute(_STATE, campaign_id)
         await site.execute(_STARTABLE_NOW, campaign_id)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while (run_id := await site.execute(_RUN, campaign_id)) is None:
                 await asyncio.sleep(0.05)
         observer = site.observe(run_id)
