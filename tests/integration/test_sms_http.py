@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.letters import sent_through
 from tests.support.patience import PATIENCE_S
 from tests.support.sms_batch_providers import AwsStandIn, BirdStandIn, SignedStandIn
-from tests.support.sms_providers import IMPATIENT, PEM, STAND_INS, TwilioStandIn, VonageStandIn, over
+from tests.support.sms_providers import BRISK, IMPATIENT, PEM, STAND_INS, TwilioStandIn, VonageStandIn, over
 from tests.support.sms_stand_in import Fate, StandIn, number
 from tests.support.texts import sms
 
@@ -90,6 +92,20 @@ async def test_silence_is_waited_for_and_then_uncertain() -> None:
     async with TwilioStandIn() as far, over(far, IMPATIENT) as channel:
         outcomes = await sent_through(channel, [message(1, Fate.SILENT)])
     assert [(one.verdict, one.reason) for one in outcomes] == [(Verdict.UNKNOWN, Reason.NO_ANSWER)]
+
+
+async def test_time_in_which_the_process_stood_still_is_no_silence() -> None:
+    async with TwilioStandIn(held=asyncio.Event()) as far, over(far, replace(BRISK, answer=1.0)) as channel:
+        window = Window([message(1)])
+        channel.send(window)
+        async with asyncio.timeout(PATIENCE_S):
+            while not far.requests:
+                await asyncio.sleep(0)
+        time.sleep(1.2)  # noqa: ASYNC251 - stops the loop on purpose
+        assert far.held is not None
+        far.held.set()
+        assert await window.wait(PATIENCE_S)
+    assert [outcome.verdict for _, outcome in window.drain()] == [Verdict.SENT]
 
 
 async def test_too_fast_slows_the_sender_and_fails_nothing(far: StandIn) -> None:

@@ -100,6 +100,11 @@ class _Body(aiohttp.BytesPayload):
             transport.abort()
         return self.left
 
+    def excuse(self, late_s: float) -> None:
+        """Gives the part of the exchange that is under way so much more time."""
+        if self.deadline is not None and not self.deadline.expired() and (due := self.deadline.when()) is not None:
+            self.deadline.reschedule(due + late_s)
+
     def _move(self, seconds: float) -> None:
         if self.deadline is not None and not self.deadline.expired():
             self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
@@ -157,7 +162,7 @@ class HttpWay:
             await self._session.close()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
     """One request and its answer. After `run` was cancelled, `lost` tells what the request came to."""
 
@@ -190,6 +195,10 @@ class Exchange:
                     return await self._whole(self._response)
         except (aiohttp.ClientError, OSError, ValueError) as fault:
             return self._cut() or self.lost(_words(fault), _reason(fault))
+
+    def excuse(self, late_s: float) -> None:
+        """Moves the deadline by seconds in which nobody could look at the answer."""
+        self._body.excuse(late_s)
 
     def lost(self, why: str, reason: Reason = Reason.CONNECTION_FAILED) -> Outcome:
         """What a request without an answer came to, and the end of whatever of it is still in our buffers."""

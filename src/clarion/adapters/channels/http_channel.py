@@ -69,6 +69,7 @@ class HttpChannel(Generic[M]):
         self._backlog: Backlog[M] = Backlog()
         self._brake = brake or Brake(way.max_connections)
         self._carriers: set[asyncio.Task[None]] = set()
+        self._on_the_wire: set[Exchange] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._tick_due = 0.0
         self._moved_at = 0.0
@@ -78,11 +79,12 @@ class HttpChannel(Generic[M]):
 
     def send(self, window: Window[M]) -> None:
         """Queues a window and returns at once; every message of it settles."""
+        now = self._now()
         if not self._backlog.size:
-            self._moved_at = max(self._moved_at, self._now())
-        self._backlog.put(window, self._now())
+            self._moved_at = max(self._moved_at, now)
+        self._backlog.put(window, now)
         self._hand_out()
-        self._wind()
+        self._wind(now)
 
     async def probe(self) -> Outcome:
         """Asks whether the credentials are good, over the same connections."""
@@ -142,7 +144,7 @@ class HttpChannel(Generic[M]):
             repeated = 0
             while isinstance(answer, Request):
                 exchange = Exchange(self._way, answer)
-                answer = self._heard(await exchange.run())
+                answer = self._heard(await self._answer(exchange))
                 if repeated < self._api.repeats and _is_lost(answer):
                     repeated, answer = repeated + 1, exchange.request
             self._settle(batch, self._meant(messages, answer, was_lost=repeated > 0), _pause(answer))
@@ -152,6 +154,13 @@ class HttpChannel(Generic[M]):
             for window, index in batch:
                 window.settle(index, rest)
             raise
+
+    async def _answer(self, exchange: Exchange) -> Answer | Outcome:
+        self._on_the_wire.add(exchange)
+        try:
+            return await exchange.run()
+        finally:
+            self._on_the_wire.discard(exchange)
 
     def _heard(self, answer: Answer | Outcome) -> Answer | Outcome:
         """What came of one request, as it is; a channel to many places takes it for less."""
@@ -189,16 +198,19 @@ class HttpChannel(Generic[M]):
 
     # time
 
-    def _wind(self) -> None:
-        if self._ticker is None and self._backlog.size and not self._closing:
-            self._tick_due = self._now() + self._timeouts.tick
+    def _wind(self, now: float) -> None:
+        if self._ticker is None and (self._backlog.size or self._carriers) and not self._closing:
+            self._tick_due = now + self._timeouts.tick
             self._ticker = asyncio.get_running_loop().call_at(self._tick_due, self._tick)
 
     def _tick(self) -> None:
         self._ticker = None
         now = self._now()
-        # Time in which this process stood still is nobody's silence.
-        self._moved_at += now - self._tick_due
+        # Time in which this process stood still is nobody's silence: answers may have come that were not read yet.
+        late_s = max(0.0, now - self._tick_due)
+        self._moved_at += late_s
+        for exchange in self._on_the_wire:
+            exchange.excuse(late_s)
         if self._brake.last is not None or not self._carriers:
             patience, outcome = self._timeouts.unreachable, self._brake.last or _STALLED
         else:
@@ -206,7 +218,7 @@ class HttpChannel(Generic[M]):
         if now - self._moved_at > patience:
             self._backlog.settle_before(now - patience, outcome)
         self._hand_out()
-        self._wind()
+        self._wind(now)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

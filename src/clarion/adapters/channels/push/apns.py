@@ -92,12 +92,13 @@ class ApnsChannel:
             for index in range(len(window.messages)):
                 window.settle(index, Outcome.retry(Reason.AUTH_FAILED, self._bad_key))
             return
+        now = self._now()
         if not self._backlog.size:
-            self._moved_at = max(self._moved_at, self._now())
-        self._backlog.put(window, self._now())
+            self._moved_at = max(self._moved_at, now)
+        self._backlog.put(window, now)
         # Not from inside the call: whoever sends goes on first, and what comes together leaves together.
         asyncio.get_running_loop().call_soon(self._hand_out)
-        self._wind()
+        self._wind(now)
 
     async def probe(self) -> Outcome:
         """Sends to a device that nobody has: when that is all APNs finds fault with, the key is good."""
@@ -223,10 +224,10 @@ class ApnsChannel:
 
     # time
 
-    def _wind(self) -> None:
+    def _wind(self, now: float) -> None:
         busy = self._backlog.size or any(connection.open for connection in self._connections)
         if self._ticker is None and busy and not self._closing:
-            self._tick_due = self._now() + _TICK_S
+            self._tick_due = now + _TICK_S
             self._ticker = asyncio.get_running_loop().call_at(self._tick_due, self._tick)
 
     def _tick(self) -> None:
@@ -243,7 +244,7 @@ class ApnsChannel:
         if now - self._moved_at > patience:
             self._backlog.settle_before(now - patience, outcome)
         self._hand_out()
-        self._wind()
+        self._wind(now)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

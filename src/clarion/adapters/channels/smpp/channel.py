@@ -67,17 +67,18 @@ class SmppChannel:
 
     def send(self, window: Window[WireSms]) -> None:
         """Queues a window and returns at once; every message of it settles."""
+        now = self._now()
         if not self._backlog.size:
-            self._moved_at = max(self._moved_at, self._now())
-        self._backlog.put(window, self._now())
+            self._moved_at = max(self._moved_at, now)
+        self._backlog.put(window, now)
         self._hand_out()
-        self._wind()
+        self._wind(now)
 
     def stay(self) -> None:
         """Binds now and stays bound, so that receipts and messages from people arrive also while nothing is sent."""
         self._stays = not self._closing
         self._open_more()
-        self._wind()
+        self._wind(self._now())
 
     async def probe(self) -> Outcome:
         """Connects, secures, binds and unbinds, in a session of its own."""
@@ -213,7 +214,7 @@ class SmppChannel:
             opening.result()
         self._empty.set()
         self._open_more()
-        self._wind()
+        self._wind(self._now())
 
     def _note_failure(self, outcome: Outcome) -> None:
         self._knocking.failed(outcome, self._now())
@@ -223,9 +224,9 @@ class SmppChannel:
 
     # time
 
-    def _wind(self) -> None:
+    def _wind(self, now: float) -> None:
         if self._ticker is None and (self._binds or self._openings or self._backlog.size or self._stays):
-            self._tick_due = self._now() + self._timers.tick
+            self._tick_due = now + self._timers.tick
             self._ticker = asyncio.get_running_loop().call_at(self._tick_due, self._tick)
 
     def _tick(self) -> None:
@@ -239,7 +240,7 @@ class SmppChannel:
             bind.check(now)
         self._let_go(now)
         self._hand_out()
-        self._wind()
+        self._wind(now)
 
     def _let_go(self, now: float) -> None:
         """Settles what has waited too long while nothing moved: held for ever, it would hold up its whole batch."""

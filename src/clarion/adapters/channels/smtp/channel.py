@@ -69,11 +69,12 @@ class SmtpChannel:
 
     def send(self, window: Window[WireEmail]) -> None:
         """Queues a window and returns at once; every message of it settles."""
+        now = self._now()
         if not self._backlog.size:
-            self._moved_at = max(self._moved_at, self._now())
-        self._backlog.put(window, self._now())
+            self._moved_at = max(self._moved_at, now)
+        self._backlog.put(window, now)
         self._hand_out()
-        self._wind()
+        self._wind(now)
 
     async def probe(self) -> Outcome:
         """Connects, greets, secures, logs in and leaves, over a connection of its own."""
@@ -209,9 +210,9 @@ class SmtpChannel:
 
     # time
 
-    def _wind(self) -> None:
+    def _wind(self, now: float) -> None:
         if self._ticker is None and (self._exchanges or self._openings or self._backlog.size):
-            self._tick_due = self._now() + self._timeouts.tick
+            self._tick_due = now + self._timeouts.tick
             self._ticker = asyncio.get_running_loop().call_at(self._tick_due, self._tick)
 
     def _tick(self) -> None:
@@ -222,7 +223,7 @@ class SmtpChannel:
             exchange.check(now)
         self._let_go(now)
         self._hand_out()
-        self._wind()
+        self._wind(now)
 
     def _excuse(self, late_s: float) -> None:
         """Time in which this process stood still is nobody's silence: answers may have come that were not read yet."""
