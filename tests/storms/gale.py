@@ -75,6 +75,18 @@ class Gale:
     supervisor: Supervisor
     answers: list[Answered] = field(default_factory=list)
 
+    def hold(self) -> None:
+        """The idle worker stands still until released: no run ends before what is to happen under way has begun."""
+        self._signal_worker(signal.SIGSTOP)
+
+    def release(self) -> None:
+        """The worker goes on. Safe to repeat because it only wakes who sleeps."""
+        self._signal_worker(signal.SIGCONT)
+
+    def _signal_worker(self, number: signal.Signals) -> None:
+        for worker in self.supervisor.of("worker"):
+            worker.signal(number)
+
     async def ask(self, command: str, path: str, **given: object) -> Answered:
         """POSTs below the account, or to a page of its own when the path says so."""
         root = "" if path.startswith("/u/") else f"/v1/accounts/{self.scene.account_id.hex()}"
