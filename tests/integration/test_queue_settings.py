@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.nats import nats_server
 from tests.support.ports import free_port
+from tests.support.serving import wait_until
 from typer.testing import CliRunner, Result
 
 from clarion.entrypoints.cli import app
@@ -72,9 +73,9 @@ def test_each_part_says_what_it_needs(command: str) -> None:
 
 
 def test_the_doctor_finds_nats(tmp_path: Path) -> None:
-    with nats_server() as server:
-        done = run({"CLARION_DATA_DIR": str(tmp_path), "CLARION_NATS_URL": server.url}, "doctor")
-    assert "NATS 2." in done.output
+    with nats_server() as server:  # which the doctor calls away when it does not answer within a second
+        env = {"CLARION_DATA_DIR": str(tmp_path), "CLARION_NATS_URL": server.url}
+        wait_until("the doctor sees NATS", lambda: "NATS 2." in run(env, "doctor").output)
 
 
 def test_the_doctor_says_that_nats_is_away_and_hides_its_password(tmp_path: Path) -> None:
