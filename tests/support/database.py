@@ -88,7 +88,7 @@ class Databases:
 
     async def execute(self, statement: str) -> None:
         """Runs a statement on the server's own database."""
-        connection = await asyncpg.connect(self.server_url)
+        connection = await asyncpg.connect(self.server_url, timeout=PATIENCE_S)
         try:
             await connection.execute(statement)
         finally:
@@ -121,7 +121,9 @@ async def opened(
 ) -> AsyncIterator[PostgresDatabase]:
     """Opens a database for the block; it is patient, as a machine under test may stand still for seconds."""
     setup = log.attach if log else None
-    database = await open_database(url, max_size=max_size, acquire_timeout_s=acquire_timeout_s, setup=setup)
+    database = await open_database(
+        url, max_size=max_size, statement_timeout_s=PATIENCE_S, acquire_timeout_s=acquire_timeout_s, setup=setup
+    )
     try:
         yield database
     finally:
