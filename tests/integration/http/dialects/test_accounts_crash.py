@@ -80,8 +80,8 @@ async def test_row_14_a_crash_while_instances_are_made_gives_no_lead_two(
         (run,) = (await caller.get("/runs")).json()["data"]["items"]
         run_id = Id(bytes.fromhex(run["id"]))
         async with database.transaction() as tx:
+            await tx.connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             await tx.connection.execute(_HELD, run_id, FIRST_SLICE + 100)
-
             holder = await tx.connection.fetchval("SELECT pg_backend_pid()")
 
             async def is_in_the_middle() -> bool:
