@@ -30,7 +30,7 @@ STOP_PATIENCE_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0
-LEFT_OVER_PATIENCE_S: Final = 10.0
+LEFT_OVER_PATIENCE_S: Final = 60.0
 SOCKET_PATH_LIMIT: Final = 100  # the system allows 103 (macOS) or 107 bytes, the last ones for `.s.PGSQL.5432`
 _SOCKET_FILE: Final = ".s.PGSQL.5432"
 

@@ -22,7 +22,8 @@ from clarion.domain.errors import ClarionError, Unavailable
 
 HERE: Final = Path(__file__).parent
 OLDEST_SERVER: Final = 15
-CONNECT_TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 30.0
+"""Whoever looks at the schema is a process that starts, on a machine where others may start too."""
 
 _VERSION_TABLE = "SELECT to_regclass('alembic_version') IS NOT NULL"
 _VERSION = "SELECT version_num FROM alembic_version"  # one row, no index
