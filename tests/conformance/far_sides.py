@@ -15,8 +15,7 @@ from tests.conformance.far_side import HTTP_PATIENT, FarSide, Maker, Opener, Wis
 from tests.conformance.push_far_sides import over_apns, over_fcm, over_web_push
 from tests.support import sms_providers
 from tests.support.allowance import Allowance
-from tests.support.letters import BRISK, email, smtp
-from tests.support.patience import PATIENCE_S
+from tests.support.letters import UNHURRIED, email, smtp
 from tests.support.proxy import Proxy
 from tests.support.sink import Manners, Sink
 from tests.support.smpp_server.centre import Centre
@@ -26,9 +25,8 @@ from tests.support.sms_stand_in import Fate, StandIn, number
 from tests.support.texts import smpp, sms
 
 RUN: Final = "0123456789ab" * 2
-_WAITS: Final = ("greeting", "command", "data", "block", "dot", "leave", "idle", "drain")
-_SMTP: Final = replace(BRISK, first_pause=0.1, longest_pause=1.0, **dict.fromkeys(_WAITS, PATIENCE_S))
-"""Pauses long enough to be told apart from none; nobody is slow but the machine."""
+_SMTP: Final = replace(UNHURRIED, first_pause=0.1, longest_pause=1.0, unreachable=1.0)
+"""Pauses long enough to be told apart from none, and a relay that cannot be reached soon told so."""
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.conformance.far_side import HTTP_PATIENT, FarSide, Maker, Wish, behind, pause, refused_by
@@ -17,21 +17,17 @@ from tests.support.allowance import Allowance
 from tests.support.apns_server import ApnsServer, Fault
 from tests.support.certificates import make_certificates
 from tests.support.fcm_server import FcmServer, service_pem
-from tests.support.patience import PATIENCE_S
-from tests.support.push_providers import apns_settings, device, pem, push, to_browser
+from tests.support.push_providers import BRISK, apns_settings, device, pem, push, to_browser
 from tests.support.sms_providers import ground
 from tests.support.sms_stand_in import Fate
 from tests.support.web_push_server import WebPushServer
 
 from clarion.adapters.channels.push.apns import ApnsChannel
 from clarion.adapters.channels.push.fcm import channel as fcm_channel
-from clarion.adapters.channels.push.http2 import Http2Timeouts
 from clarion.adapters.channels.push.web_push import channel as web_push_channel
 from clarion.adapters.channels.push.web_push import topic
 from clarion.application.ports.channel import Channel
 from clarion.rendering.push import WirePush
-
-_PATIENT: Final = Http2Timeouts(connect=PATIENCE_S, answer=PATIENCE_S, silence=PATIENCE_S, ping=PATIENCE_S)
 
 
 def _token_of(message: WirePush) -> str:
@@ -62,9 +58,7 @@ async def over_apns(wish: Wish) -> AsyncIterator[FarSide]:
     async with (
         ApnsServer(key.public_key(), max_streams=50, allowance=Allowance(wish.per_second)) as server,
         behind(server) as line,
-        aclosing(
-            ApnsChannel(apns_settings(server), pem(another if wish.stranger else key), timeouts=_PATIENT)
-        ) as channel,
+        aclosing(ApnsChannel(apns_settings(server), pem(another if wish.stranger else key), timeouts=BRISK)) as channel,
     ):
         makers = _devices(server.fates, "Unregistered", "TooManyRequests", Fault.RESET, Fault.SILENCE)
         yield FarSide(

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.support.apns_server import ApnsServer
 from tests.support.certificates import Certificates
 from tests.support.fcm_server import FcmServer
+from tests.support.patience import PATIENCE_S
 from tests.support.sms_providers import ground
 from tests.support.web_push_server import WebPushServer
 
@@ -25,8 +26,8 @@ from clarion.domain.providers.push import Apns
 from clarion.domain.push_address import WebSubscription
 from clarion.rendering.push import WirePush
 
-BRISK: Final = Http2Timeouts(connect=10.0, answer=10.0, silence=2.0, ping=5.0)
-"""Minutes played in seconds."""
+BRISK: Final = Http2Timeouts(connect=PATIENCE_S, answer=PATIENCE_S, silence=2.0, ping=PATIENCE_S)
+"""A silent connection is asked soon whether it lives; nobody is slow to answer but the machine."""
 
 HTTP_BRISK: Final = Timeouts(
     connect=10.0, write=10.0, answer=6.0, idle=10.0, unreachable=1.0, stalled=10.0, drain=10.0, tick=0.02
