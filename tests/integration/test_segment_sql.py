@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from tests.support.database import Databases, opened
+from tests.support.patience import PATIENCE_S
 from tests.support.people import new_account
 from tests.support.segment_oracle import selects
 from tests.support.segment_samples import DATES, GROUPS, NAMES, TEXTS, attributes, conditions, rules
@@ -118,7 +119,7 @@ async def people(databases: Databases) -> Anything:
 def agreeing(people: People, check: Anything) -> Anything:
     """Runs an asynchronous check of one rule on the loop that the connections belong to."""
     loop = asyncio.get_running_loop()
-    return lambda rule: asyncio.run_coroutine_threadsafe(check(people, rule), loop).result(30)
+    return lambda rule: asyncio.run_coroutine_threadsafe(check(people, rule), loop).result(PATIENCE_S)
 
 
 async def same(people: People, rule: Rule) -> None:
