@@ -206,7 +206,11 @@ async def test_an_unknown_campaign_is_told_before_a_wrong_body_and_that_before_a
 async def test_row_11_a_key_over_its_pace_changes_nothing(app: App, caller: Caller, closed_port: int) -> None:
     campaign_id = await bounded(caller, closed_port, leads=1)
     slow = dataclasses.replace(app.settings, requests_per_second=1)
-    async with open_app(slow) as slow_app, serving(slow_app) as url, client_with(url, caller.text) as client:
+    async with (
+        open_app(slow, acquire_timeout_s=PATIENCE_S) as slow_app,
+        serving(slow_app) as url,
+        client_with(url, caller.text) as client,
+    ):
         hasty = dataclasses.replace(caller, http=client)
         await asyncio.gather(*(hasty.get("/campaigns") for _ in range(5)))
         response = await start(hasty, campaign_id)

@@ -42,7 +42,7 @@ def patience_s() -> float:
 async def asking(app: App, patience_s: float) -> AsyncIterator[tuple[App, str]]:
     """An application that asks relays before it starts anything."""
     settings = dataclasses.replace(app.settings, relay_check_seconds=int(patience_s))
-    async with open_app(settings) as asking, serving(asking) as url:
+    async with open_app(settings, acquire_timeout_s=PATIENCE_S) as asking, serving(asking) as url:
         yield asking, url
 
 

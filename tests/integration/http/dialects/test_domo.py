@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 from tests.integration.http.conftest import serving
 from tests.integration.http.dialects.domo_scene import ALERT, FROM, START, Domo, domo, mails
+from tests.support.patience import PATIENCE_S
 from tests.support.scene import finished
 from tests.support.sink import Sink
 from tests.support.stage import until
@@ -177,7 +178,7 @@ async def test_twenty_same_calls_at_once_start_once(sending: tuple[Domo, Sink]) 
 
 
 async def test_same_calls_to_two_servers_start_once(scene: Domo, app: App) -> None:
-    async with open_app(app.settings) as other, serving(other) as url:
+    async with open_app(app.settings, acquire_timeout_s=PATIENCE_S) as other, serving(other) as url:
         bodies = [scene.http.post(f"{url}{START}", json=scene.body()) for _ in range(5)] + [
             scene.post() for _ in range(5)
         ]

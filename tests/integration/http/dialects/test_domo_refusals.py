@@ -148,7 +148,7 @@ async def test_the_token_reaches_no_log(
 
 async def test_a_relay_that_does_not_answer_is_told_and_nothing_is_started(app: App) -> None:
     asking = dataclasses.replace(app.settings, relay_check_seconds=int(PATIENCE_S))
-    async with open_app(asking) as app_that_asks, serving(app_that_asks) as url:
+    async with open_app(asking, acquire_timeout_s=PATIENCE_S) as app_that_asks, serving(app_that_asks) as url:
         async with domo(app_that_asks, url, port=9) as scene:
             assert "does not answer" in (await scene.refused(502))["message"]
             assert await scene.runs() == []
@@ -159,7 +159,11 @@ async def test_a_relay_that_does_not_answer_is_told_and_nothing_is_started(app: 
 @pytest.mark.usefixtures("_standing_clock")
 async def test_a_key_that_calls_too_often_is_told_when_to_come_back(app: App) -> None:
     slow = dataclasses.replace(app.settings, requests_per_second=1)
-    async with open_app(slow) as slow_app, serving(slow_app) as url, domo(slow_app, url) as scene:
+    async with (
+        open_app(slow, acquire_timeout_s=PATIENCE_S) as slow_app,
+        serving(slow_app) as url,
+        domo(slow_app, url) as scene,
+    ):
         answers = [await scene.post(campaignId=0) for _ in range(3)]
         assert isinstance(answers[0], httpx.Response)
         assert [answer.status_code for answer in answers] == [404, 404, 429]

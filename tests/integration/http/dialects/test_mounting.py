@@ -54,7 +54,7 @@ def served(api_settings: Settings, tmp_path: Path) -> Served:
 
     @asynccontextmanager
     async def serve(**settings: str) -> AsyncIterator[tuple[App, str]]:
-        async with open_app(load_settings(usual | settings)) as app, serving(app) as url:
+        async with open_app(load_settings(usual | settings), acquire_timeout_s=PATIENCE_S) as app, serving(app) as url:
             yield app, url
 
     return serve

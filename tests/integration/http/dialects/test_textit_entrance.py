@@ -19,6 +19,7 @@ from temba_client.v2 import TembaClient
 from tests.conftest import TEST_KEY
 from tests.integration.http.conftest import Caller, calling, key_with, serving
 from tests.integration.http.dialects.textit_scene import NOBODY, Workspace, client_with
+from tests.support.patience import PATIENCE_S
 
 from clarion.application.access import create_key
 from clarion.bootstrap import App, open_app
@@ -245,7 +246,7 @@ async def slow_app(api_settings: Settings, tmp_path: Path) -> AsyncIterator[App]
             "CLARION_TEXTIT_REQUESTS_PER_HOUR": "2",
         }
     )
-    async with open_app(settings) as app:
+    async with open_app(settings, acquire_timeout_s=PATIENCE_S) as app:
         yield app
 
 
