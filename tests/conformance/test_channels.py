@@ -182,8 +182,8 @@ async def test_who_says_that_we_are_too_fast_is_told_less_often_and_gets_everyth
         messages = [far.good(number) for number in range(30)]
         await sent_in_the_end(far.channel, messages)
         assert sorted(await far.arrived()) == sorted(far.address(message) for message in messages)
-        # Asked again and again at full speed, it says so four to five hundred times.
-        assert 0 < await far.too_fast() <= 8 * len(messages)
+        # It says so 20 to 60 times; asked again and again at full speed, 230 to 500 times, the fewer the slower we are.
+        assert 0 < await far.too_fast() <= 5 * len(messages)
 
 
 async def sent_in_the_end(channel: Channel[Any], messages: Sequence[Any]) -> None:
