@@ -18,7 +18,8 @@ from typing import Final
 
 from clarion.entrypoints.cli.client import Client
 
-READY_PATIENCE_S: Final = 90.0
+READY_PATIENCE_S: Final = 300.0
+"""A server that ends is told of at once; one that is slow to start is waited for."""
 STOP_PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.05
 _COMMAND: Final = (sys.executable, "-m", "clarion.entrypoints.cli")
