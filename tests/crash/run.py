@@ -38,6 +38,7 @@ TIERS = {"P": "P", "N": "N", "R": "R", "short": "P", "nightly": "N", "release": 
 
 def _one(gate: str, tier: str, seed: int) -> bool:
     """Runs one gate in this process and prints its line."""
+    from tests.crash.supervisor import load_program  # noqa: PLC0415 - see above
     from tests.support.database import Databases, running_server  # noqa: PLC0415 - see above
 
     module = importlib.import_module(f"tests.crash.gates.{GATES[gate]}")
@@ -52,6 +53,7 @@ def _one(gate: str, tier: str, seed: int) -> bool:
         facts = {"gate": gate, "tier": tier, "seed": seed, "held": not report.problems}
         return {**facts, "seconds": round(time.monotonic() - began, 1), **report.figures, "problems": report.problems}
 
+    load_program()
     with running_server() as server_url:
         line = asyncio.run(run(server_url))
     print(json.dumps(line), flush=True)

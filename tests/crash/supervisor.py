@@ -35,6 +35,17 @@ _nursery = multiprocessing.get_context("forkserver")
 _nursery.set_forkserver_preload(_PROGRAM)
 
 
+def load_program() -> None:
+    """Has the fork server load the program now.
+
+    Else the first start waits for it, and meanwhile nothing else in this process moves: not the mail server, and no
+    transaction, which the database ends when it is idle for a minute.
+    """
+    first = _nursery.Process(target=int)
+    first.start()
+    first.join()
+
+
 class Child:
     """One process we own."""
 
