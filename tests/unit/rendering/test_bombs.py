@@ -14,17 +14,20 @@ from clarion.domain.errors import Invalid
 from clarion.rendering.email import WireEmail
 from clarion.rendering.language import TAG_LIMIT
 
-TIME_LIMIT_S: Final = 10.0
-"""Of processor time, many times what the worst takes: one that does not stop takes minutes."""
+TIME_LIMIT_S: Final = 2.5
+"""Of processor time. The worst takes 0.65 s; without a limit of the work of one message it would take 5."""
 MEMORY_LIMIT: Final = 256 * 1024 * 1024
 OUTPUT_LIMIT: Final = 3 * 1024 * 1024
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_t20_a_bomb_stops_in_time_and_prints_little(name: str) -> None:
-    begun = time.process_time()
-    verdict = attempt(BOMBS[name])
-    assert time.process_time() - begun < TIME_LIMIT_S
+    for _ in range(3):  # what else the machine does can only add
+        begun = time.process_time()
+        verdict = attempt(BOMBS[name])
+        if (took_s := time.process_time() - begun) < TIME_LIMIT_S:
+            break
+    assert took_s < TIME_LIMIT_S
     assert not verdict.startswith("printed") or int(verdict.split()[1]) < OUTPUT_LIMIT
 
 
