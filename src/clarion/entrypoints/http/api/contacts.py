@@ -265,7 +265,8 @@ async def update(tx: Transaction, call: Call[ContactInput, Nothing]) -> ContactV
 @operation(
     name="deleteContact", method="DELETE", path="/contacts/{contactId}", tag="contacts",
     permission=Permission.CONTACTS_WRITE, summary="Erase a contact",
-    description="Erases its personal data and memberships. Reports still count it; its addresses stay suppressed.",
+    description="Erases its personal data and memberships. Its addresses stay suppressed, and reports still count it: "
+    "past deliveries keep the address they went to until retention drops them.",
     data=Deleted,
 )  # fmt: skip
 async def delete(tx: Transaction, call: Call[Nothing, Nothing]) -> Deleted:
