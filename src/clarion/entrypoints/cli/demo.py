@@ -72,7 +72,8 @@ async def _run(console: Console, folder: Path, *, stay: bool) -> None:
     """The story, in order. Everything it opened is closed when it returns, fails or is interrupted."""
     task = asyncio.current_task()
     assert task is not None, "a coroutine runs in a task"  # noqa: S101 - tells the type checker
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     began = time.monotonic()
     mailbox = Mailbox(folder / "messages")
     catcher = Catcher(mailbox)
