@@ -15,7 +15,7 @@ from clarion.rendering.email import WireEmail
 from clarion.rendering.language import TAG_LIMIT
 
 TIME_LIMIT_S: Final = 2.5
-"""Of processor time. The worst takes 0.65 s; without a limit of the work of one message it would take 5."""
+"""Of processor time. The worst takes 0.65 s; without any limit one of them takes 3.9."""
 MEMORY_LIMIT: Final = 256 * 1024 * 1024
 OUTPUT_LIMIT: Final = 3 * 1024 * 1024
 
